@@ -1,0 +1,51 @@
+# Targets a newcomer needs: `make demo` and `make test`. Everything lives in .venv; nothing is installed outside it.
+PYTHON ?= python3
+BIN := .venv/bin
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: demo test lint bench clean install install-dev lock
+
+demo: .venv/installed
+	@$(BIN)/campaigns demo
+
+test: .venv/installed-dev lint
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/run.py
+
+install: .venv/installed
+install-dev: .venv/installed-dev
+
+# No system pip, no compiler, no network name in the lock: wheels by hash, from whatever index pip is configured for.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 or newer is needed: $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make demo PYTHON=python3.11"; exit 2; }
+	@[ -w . ] || { echo "This folder is read-only: $(CURDIR). Clone the project to a place you may write to."; exit 2; }
+	@$(PYTHON) -m venv .venv \
+		|| { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 2; }
+
+.venv/installed: requirements.txt pyproject.toml | .venv/bin/python
+	@echo "Installing into .venv (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.txt \
+		|| { echo "Installation failed: see the message above. A package without a wheel for this Python or machine would need a compiler; Python 3.11 on Linux or macOS has wheels for all."; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Rewrites both lock files from pyproject.toml; needs `uv` on the path.
+lock:
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements.txt pyproject.toml --group build --group dev -o requirements-dev.txt
+
+clean:
+	rm -rf .venv .campaigns build ./*.egg-info

@@ -1,0 +1,1 @@
+"""Voice calls: one file per provider, and the documents that tell a call what to say."""

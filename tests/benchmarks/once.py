@@ -1,0 +1,165 @@
+"""One repetition: starts the services and one design, warms it up, measures one job, prints the figures as JSON.
+
+Run by `run.py`: `python once.py naive|ours CONTACTS FOLDER`. DATABASE_URL, LATENCY_SECONDS, PROFILE as README.md has them.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy
+from designs import HERE, Design, Naive, Ours, Place
+from measure import Meter
+
+from worker.runtime.embedded import start_redis
+from worker.runtime.supervisor import Program, Supervisor, wait_until
+
+WARM_UP = 200
+TEXTS = 2
+REST_SECONDS = 1.0
+"""What the warm-up set in motion comes to rest before the measurement begins."""
+
+SLOWEST = 50.0
+"""Messages a second; below that a repetition is given up."""
+
+
+class Stub:
+    """The running stub, asked over one connection."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def ask(self, path: str) -> dict[str, int]:
+        self._connection.request("GET", path)
+        return json.load(self._connection.getresponse())
+
+    def answers(self) -> bool:
+        try:
+            return "accepted" in self.ask("/count")
+        except ConnectionError:
+            self._connection.close()
+            return False
+
+
+def repeat(name: str, contacts: int, data_dir: Path) -> dict[str, Any]:
+    """The figures of one repetition."""
+    with ExitStack() as stack:
+        supervisor = stack.enter_context(Supervisor(data_dir))
+        port = _free_port()
+        latency = os.environ.get("LATENCY_SECONDS") or "0"
+        supervisor.start(Program(name="stub", command=(sys.executable, str(HERE / "stub.py"), str(port), latency)))
+        database_url, server = stack.enter_context(_database(data_dir, name))
+        place = Place(
+            supervisor=supervisor,
+            data_dir=data_dir,
+            redis_url=start_redis(supervisor, data_dir),
+            database_url=database_url,
+            stub_url=f"http://127.0.0.1:{port}",
+            profile=bool(os.environ.get("PROFILE")),
+        )
+        stub = Stub(port)
+        wait_until(stub.answers, seconds=10, what="the stub to answer")
+        design: Design = {"naive": Naive, "ours": Ours}[name](place)
+        stack.callback(design.close)
+        return _measure(design, place, stub, contacts, server)
+
+
+def _measure(design: Design, place: Place, stub: Stub, contacts: int, server: dict[str, int]) -> dict[str, Any]:
+    design.start(contacts, WARM_UP)
+    design.launch("warm-up")
+    _wait(design, place, stub, WARM_UP * TEXTS)
+    time.sleep(REST_SECONDS)
+    messages = contacts * TEXTS
+    apart = {name: place.supervisor.running[name].process.pid for name in ("stub", "redis")} | server
+    meter = Meter({name: place.supervisor.running[name].process.pid for name in design.programs})
+    beside = Meter(apart)
+    beside.start()
+    meter.start()
+    begun = time.perf_counter()
+    launch_cpu = design.launch("measured")
+    seconds = _wait(design, place, stub, WARM_UP * TEXTS + messages) - begun
+    cpu = meter.stop() | {"launch": launch_cpu}
+    report = stub.ask("/report")
+    return {
+        "contacts": contacts,
+        "messages": messages,
+        "seconds": round(seconds, 3),
+        "messages_per_second": round(messages / seconds, 1),
+        "cpu_us_per_message": round(sum(cpu.values()) / messages * 1e6, 1),
+        "cpu_us_by_program": _per_message(cpu, messages),
+        "apart_cpu_us_by_program": _per_message(beside.stop(), messages),
+        "peak_rss_mb": round(meter.memory.sum / 1e6, 1),
+        "largest_process_mb": round(meter.memory.largest / 1e6, 1),
+        "largest_process_mb_by_program": {k: round(v / 1e6, 1) for k, v in meter.memory.largest_of.items()},
+        "stub": report,
+        "exactly_once": _exactly_once(report, contacts + WARM_UP),
+        **place.facts,
+    }
+
+
+def _wait(design: Design, place: Place, stub: Stub, messages: int) -> float:
+    """Until the stub has accepted so many, then until the design has recorded them. Returns when the first was so."""
+
+    def accepted() -> bool:
+        for name in design.programs:
+            place.supervisor.running[name].require_alive()
+        return stub.ask("/count")["accepted"] >= messages
+
+    wait_until(accepted, seconds=60 + messages / SLOWEST, what=f"{messages} messages to be accepted")
+    when = time.perf_counter()
+    wait_until(lambda: design.recorded() >= messages, seconds=30, what=f"{messages} messages to be recorded")
+    return when
+
+
+def _exactly_once(report: dict[str, int], people: int) -> bool:
+    expected = {"accepted": people * TEXTS, "distinct": people * TEXTS, "people": people}
+    return expected.items() <= report.items() and not report["repeated"] and not report["repeatedAttempts"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _per_message(cpu: dict[str, float], messages: int) -> dict[str, float]:
+    return {name: round(seconds / messages * 1e6, 1) for name, seconds in cpu.items()}
+
+
+@contextmanager
+def _database(data_dir: Path, name: str) -> Iterator[tuple[str, dict[str, int]]]:
+    """A new database: its URL, and the server's process if it has one on this machine."""
+    given = os.environ.pop("DATABASE_URL", "")
+    if not given:
+        yield f"sqlite:///{(data_dir / f'{name}.db').resolve()}", {}
+        return
+    own = f"benchmark_{os.getpid()}"
+    with psycopg.connect(given, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{own}"')
+        try:
+            folder = admin.execute("SHOW data_directory").fetchone()
+            url = sqlalchemy.make_url(given).set(database=own).render_as_string(hide_password=False)
+            yield url, _postmaster(Path(folder[0]) if folder else data_dir)
+        finally:
+            admin.execute(f'DROP DATABASE "{own}" WITH (FORCE)')
+
+
+def _postmaster(folder: Path) -> dict[str, int]:
+    try:
+        return {"postgres": int((folder / "postmaster.pid").read_text().split()[0])}
+    except OSError:
+        return {}
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[3])
+    folder.mkdir(parents=True, exist_ok=True)
+    sys.stdout.write(json.dumps(repeat(sys.argv[1], int(sys.argv[2]), folder)))

@@ -1,0 +1,44 @@
+"""The benchmark's harness in small: what it reports about delivery must be true before its timings mean anything."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONTACTS = 200
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    sizes = {"CONTACTS": str(CONTACTS), "NAIVE_CONTACTS": str(CONTACTS), "RUNS": "1"}
+    env = {**os.environ, **sizes, "BENCH_DIR": str(folder), "DATABASE_URL": "", "PROFILE": "", "LATENCY_SECONDS": ""}
+    script = Path(__file__).parent / "run.py"
+    ended = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=180, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    [file] = folder.glob("*.json")
+    return json.loads(file.read_text())
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize("design", ["naive", "ours"])
+def test_every_message_of_the_job_reaches_the_provider_exactly_once(result, design):
+    [once] = result["runs"][design]
+    assert once["messages"] == 2 * CONTACTS
+    stub = once["stub"]
+    assert stub["accepted"] == stub["distinct"] == 2 * stub["people"]
+    assert stub["people"] >= CONTACTS
+    assert (stub["repeated"], stub["repeatedAttempts"]) == (0, 0)
+    assert once["exactly_once"]
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize("design", ["naive", "ours"])
+def test_cpu_and_memory_of_every_process_are_measured(result, design):
+    [once] = result["runs"][design]
+    assert once["cpu_us_per_message"] > 0
+    assert set(once["apart_cpu_us_by_program"]) == {"stub", "redis"}
+    assert once["peak_rss_mb"] > once["largest_process_mb"] > 10

@@ -1,0 +1,338 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.messages import ChannelKind
+from channels.results import (
+    RANK,
+    AnsweredBy,
+    Certainty,
+    Reason,
+    Receipt,
+    ReceiptKind,
+    SendResult,
+    Sighting,
+)
+from tests.engine.builders import NOW, a_campaign, an_attempt
+from worker.domain.attempt import LIVE, AttemptStatus, MessageStatus
+from worker.domain.dispositions import SYSTEM, DispositionBook
+from worker.domain.events import HandedOver, Settled
+from worker.engine.outcomes import BY_REASON, of_receipt, of_silence
+from worker.engine.retry import MAX_UNSENT, next_attempt
+from worker.engine.settlement import (
+    PersonSays,
+    SettlementOptions,
+    from_crash,
+    from_person,
+    from_receipt,
+    from_result,
+    from_sighting,
+    from_silence,
+)
+
+BOOK = DispositionBook(a_campaign())
+OPTIONS = SettlementOptions()
+KEY = an_attempt().key
+
+ACCEPTED = {"status": AttemptStatus.ACCEPTED, "message_status": MessageStatus.ACCEPTED}
+UNKNOWN = {"status": AttemptStatus.UNKNOWN, "message_status": MessageStatus.UNKNOWN}
+GIVEN_UP = {"status": AttemptStatus.NOT_SENT, "message_status": MessageStatus.QUEUED}
+
+
+def result(facts, certainty, **fields):
+    return from_result(facts, SendResult(certainty=certainty, **fields), BOOK, NOW, OPTIONS)
+
+
+def receipt(facts, kind, **fields):
+    return from_receipt(facts, Receipt(event_key="k", kind=kind, **fields), BOOK, NOW, OPTIONS)
+
+
+def sighting(facts, seen, now=NOW, options=OPTIONS, **fields):
+    return from_sighting(facts, Sighting(seen=seen, **fields), BOOK, now, options)
+
+
+def test_what_is_accepted_waits_for_its_receipt():
+    news = result(an_attempt(), Certainty.ACCEPTED, provider_ref="SM1", segments=2)
+
+    assert (news.attempt_status, news.message_status) == (AttemptStatus.ACCEPTED, MessageStatus.ACCEPTED)
+    assert news.due_at == NOW + OPTIONS.outcome_deadline
+    assert news.signals == (HandedOver(message=KEY),)
+    assert (news.provider_ref, news.segments, news.disposition) == ("SM1", 2, "")
+
+
+def test_an_unknown_result_is_never_queued_and_never_a_failure():
+    news = result(an_attempt(), Certainty.UNKNOWN, reason=Reason.TIMEOUT)
+
+    assert (news.attempt_status, news.message_status) == (AttemptStatus.UNKNOWN, MessageStatus.UNKNOWN)
+    assert news.due_at == NOW + OPTIONS.quiet
+    assert news.signals == ()
+    assert news.disposition == ""
+
+
+def test_a_refusal_for_good_settles_and_keeps_the_address_from_being_used_again():
+    news = result(an_attempt(), Certainty.REFUSED, reason=Reason.OPTED_OUT, code="21610")
+
+    assert (news.attempt_status, news.message_status) == (AttemptStatus.REFUSED, MessageStatus.SETTLED)
+    assert news.signals == (Settled(message=KEY, disposition="SMS_OPTED_OUT", category="OPTED_OUT"),)
+    assert [(s.channel, s.reason) for s in news.suppress] == [(ChannelKind.SMS, "SMS_OPTED_OUT")]
+
+
+def test_a_fault_of_ours_settles_without_counting_as_an_attempt():
+    news = result(an_attempt(), Certainty.REFUSED, reason=Reason.CONFIGURATION)
+
+    assert (news.message_status, news.disposition, news.counts) == (MessageStatus.SETTLED, "SMS_CONFIG", False)
+    assert news.suppress == ()
+
+
+def test_a_refusal_with_a_rule_is_tried_again_until_the_rule_is_used_up():
+    rule = SYSTEM["SMS_UNREACHABLE"].retry
+    again = result(an_attempt(), Certainty.REFUSED, reason=Reason.UNREACHABLE)
+    last = an_attempt(number=rule.max_attempts, counted=rule.max_attempts - 1)
+
+    assert (again.attempt_status, again.message_status) == (AttemptStatus.REFUSED, MessageStatus.QUEUED)
+    assert again.due_at == NOW + timedelta(seconds=rule.delay_seconds)
+    assert (again.disposition, again.signals) == ("SMS_UNREACHABLE", ())
+    assert result(last, Certainty.REFUSED, reason=Reason.UNREACHABLE).message_status is MessageStatus.SETTLED
+
+
+def test_retries_that_do_not_count_still_come_to_an_end():
+    rule = SYSTEM["SMS_QUEUE_OVERFLOW"].retry
+    last = an_attempt(number=rule.max_attempts, counted=0)
+
+    assert result(last, Certainty.REFUSED, reason=Reason.RATE_LIMITED).message_status is MessageStatus.SETTLED
+
+
+def test_what_never_left_is_queued_again_no_sooner_than_asked_and_does_not_count():
+    news = result(an_attempt(), Certainty.NOT_SENT, reason=Reason.RATE_LIMITED, retry_after=90.0)
+
+    assert (news.attempt_status, news.message_status) == (AttemptStatus.NOT_SENT, MessageStatus.QUEUED)
+    assert news.due_at == NOW + timedelta(seconds=90)
+    assert not news.counts
+
+
+def test_an_outage_is_not_waited_out_for_ever():
+    news = result(an_attempt(number=MAX_UNSENT), Certainty.NOT_SENT, reason=Reason.RATE_LIMITED)
+
+    assert (news.message_status, news.disposition) == (MessageStatus.SETTLED, "SMS_QUEUE_OVERFLOW")
+
+
+def test_an_early_receipt_proves_that_it_was_taken():
+    news = receipt(an_attempt(), ReceiptKind.QUEUED)
+
+    assert (news.attempt_status, news.message_status) == (AttemptStatus.ACCEPTED, MessageStatus.ACCEPTED)
+    assert news.signals == (HandedOver(message=KEY),)
+
+
+def test_a_receipt_of_what_was_given_up_pulls_it_back_before_it_is_sent_twice():
+    news = receipt(an_attempt(**GIVEN_UP), ReceiptKind.SENT)
+
+    assert (news.attempt_status, news.message_status) == (AttemptStatus.ACCEPTED, MessageStatus.ACCEPTED)
+
+
+def test_an_answer_that_comes_late_still_pulls_it_back():
+    news = result(an_attempt(**GIVEN_UP), Certainty.ACCEPTED, provider_ref="SM1")
+
+    assert news.message_status is MessageStatus.ACCEPTED
+    assert result(an_attempt(**ACCEPTED), Certainty.UNKNOWN) is None
+
+
+def test_late_news_of_a_lower_or_equal_rank_changes_nothing():
+    delivered = an_attempt(status=AttemptStatus.ACCEPTED, message_status=MessageStatus.SETTLED, rank=4)
+
+    assert receipt(delivered, ReceiptKind.SENT) is None
+    assert receipt(delivered, ReceiptKind.FAILED, reason=Reason.UNREACHABLE) is None
+
+
+def test_better_news_of_a_settled_message_is_told_once_more():
+    mail = an_attempt(ChannelKind.EMAIL, status=AttemptStatus.ACCEPTED, message_status=MessageStatus.SETTLED, rank=4)
+
+    opened, left = receipt(mail, ReceiptKind.OPENED), receipt(mail, ReceiptKind.OPTED_OUT, code="spamreport")
+
+    assert (opened.message_status, opened.disposition, opened.rank) == (MessageStatus.SETTLED, "EMAIL_OPENED", 5)
+    assert opened.signals == (Settled(message=KEY, disposition="EMAIL_OPENED", category="CONTACTED"),)
+    assert left.disposition == "EMAIL_SPAM_REPORT"
+    assert left.suppress
+
+
+def test_a_busy_line_closes_the_attempt_and_is_called_again():
+    call = an_attempt(ChannelKind.VOICE, **ACCEPTED)
+
+    news = receipt(call, ReceiptKind.FAILED, reason=Reason.BUSY)
+
+    assert (news.attempt_status, news.message_status) == (AttemptStatus.CLOSED, MessageStatus.QUEUED)
+    assert news.attempt_status not in LIVE
+    assert news.due_at == NOW + timedelta(minutes=15)
+
+
+def test_who_opts_out_between_two_attempts_is_not_tried_again():
+    mail = an_attempt(ChannelKind.EMAIL, status=AttemptStatus.CLOSED, message_status=MessageStatus.QUEUED, rank=4)
+
+    news = receipt(mail, ReceiptKind.OPTED_OUT)
+
+    assert news.message_status is MessageStatus.SETTLED
+    assert news.suppress
+    assert receipt(mail, ReceiptKind.OPENED) is None
+
+
+@pytest.mark.parametrize(
+    "status", [MessageStatus.ACCEPTED, MessageStatus.UNKNOWN, MessageStatus.DISPATCHING, MessageStatus.HELD]
+)
+def test_an_opt_out_is_heard_whatever_has_become_of_the_message(status):
+    news = receipt(an_attempt(status=AttemptStatus.CLOSED, message_status=status, rank=4), ReceiptKind.OPTED_OUT)
+
+    assert news.suppress
+    assert news.attempt_status is AttemptStatus.CLOSED
+
+
+def test_a_crash_before_the_answer_is_an_unknown_result():
+    news = from_crash(an_attempt(), NOW, OPTIONS)
+
+    assert (news.attempt_status, news.due_at) == (AttemptStatus.UNKNOWN, NOW + OPTIONS.quiet)
+    assert from_crash(an_attempt(**UNKNOWN), NOW, OPTIONS) is None
+
+
+def test_only_the_second_look_that_sees_nothing_allows_a_second_send():
+    first = sighting(an_attempt(**UNKNOWN), seen=False)
+    second = sighting(an_attempt(**UNKNOWN, lookups=1), seen=False)
+
+    assert (first.message_status, first.lookups) == (MessageStatus.UNKNOWN, 1)
+    assert first.due_at == NOW + OPTIONS.second_look
+    assert (second.attempt_status, second.message_status) == (AttemptStatus.NOT_SENT, MessageStatus.QUEUED)
+    assert second.due_at == NOW
+    assert not second.counts
+
+
+def test_what_the_provider_has_seen_is_accepted_with_its_receipt():
+    seen = sighting(an_attempt(**UNKNOWN), seen=True, provider_ref="SM1")
+    done = sighting(
+        an_attempt(**UNKNOWN),
+        seen=True,
+        provider_ref="SM1",
+        receipt=Receipt(event_key="k", kind=ReceiptKind.DELIVERED),
+    )
+
+    assert (seen.message_status, seen.provider_ref) == (MessageStatus.ACCEPTED, "SM1")
+    assert (done.message_status, done.provider_ref) == (MessageStatus.SETTLED, "SM1")
+
+
+def test_where_nobody_can_say_a_person_decides_in_the_end():
+    facts = an_attempt(**UNKNOWN)
+
+    soon, late = sighting(facts, None, NOW + OPTIONS.quiet), sighting(facts, None, NOW + timedelta(hours=1))
+
+    assert soon.message_status is MessageStatus.UNKNOWN
+    assert soon.due_at > NOW + OPTIONS.quiet
+    assert (late.attempt_status, late.message_status) == (AttemptStatus.UNKNOWN, MessageStatus.HELD)
+
+
+def test_only_the_policy_of_the_campaign_sends_again_what_nobody_knows():
+    policy = replace(OPTIONS, resend_after={ChannelKind.EMAIL: timedelta(minutes=30)})
+    mail, text = an_attempt(ChannelKind.EMAIL, **UNKNOWN), an_attempt(**UNKNOWN)
+    later = NOW + timedelta(minutes=31)
+
+    assert sighting(mail, None, NOW + timedelta(minutes=20), policy).due_at <= NOW + timedelta(minutes=30)
+    assert sighting(mail, None, later, policy).message_status is MessageStatus.QUEUED
+    assert sighting(text, None, later, policy).message_status is MessageStatus.HELD
+
+
+@pytest.mark.parametrize(
+    ("channel", "code"),
+    [
+        (ChannelKind.SMS, "SMS_SENT"),
+        (ChannelKind.EMAIL, "EMAIL_SENT"),
+        (ChannelKind.VOICE, "UNKNOWN_RESULT"),
+    ],
+)
+def test_silence_settles_and_is_never_tried_again(channel, code):
+    news = from_silence(an_attempt(channel, **ACCEPTED), Sighting(seen=True), BOOK, NOW, OPTIONS)
+
+    assert (news.message_status, news.disposition, news.attempt_status) == (
+        MessageStatus.SETTLED,
+        code,
+        AttemptStatus.ACCEPTED,
+    )
+
+
+def test_a_last_look_that_finds_the_end_outranks_silence():
+    found = Sighting(seen=True, receipt=Receipt(event_key="k", kind=ReceiptKind.DELIVERED))
+
+    assert from_silence(an_attempt(**ACCEPTED), found, BOOK, NOW, OPTIONS).disposition == "SMS_DELIVERED"
+
+
+def test_a_person_can_say_what_nobody_else_knows():
+    held = an_attempt(status=AttemptStatus.UNKNOWN, message_status=MessageStatus.HELD)
+
+    def says(word):
+        return from_person(held, word, BOOK, NOW, OPTIONS)
+
+    assert says(PersonSays.SENT).message_status is MessageStatus.ACCEPTED
+    assert says(PersonSays.RESEND).message_status is MessageStatus.QUEUED
+    assert says(PersonSays.DROP).disposition == "UNKNOWN_RESULT"
+    assert from_person(an_attempt(**ACCEPTED), PersonSays.RESEND, BOOK, NOW, OPTIONS) is None
+
+
+def test_a_rehearsal_hurries_retries_but_nothing_that_guards_against_a_second_send():
+    fast = replace(OPTIONS, speed=60.0)
+
+    accepted = from_result(an_attempt(), SendResult(certainty=Certainty.ACCEPTED), BOOK, NOW, fast)
+    assert accepted.due_at == NOW + OPTIONS.outcome_deadline / 60
+    assert from_crash(an_attempt(), NOW, fast).due_at == NOW + OPTIONS.quiet
+    assert next_attempt(SYSTEM["VOICE_NO_ANSWER"], 1, NOW, 60.0) == NOW + timedelta(minutes=1)
+
+
+def test_delays_grow_and_end():
+    rule = SYSTEM["SMS_UNREACHABLE"]
+
+    assert [next_attempt(rule, n, NOW) for n in (1, 2, 3)] == [NOW + timedelta(hours=1), NOW + timedelta(hours=2), None]
+    assert next_attempt(SYSTEM["UNKNOWN_RESULT"], 1, NOW) is None
+
+
+def test_every_word_of_a_provider_has_a_code_of_the_system():
+    for channel in ChannelKind:
+        assert set(BY_REASON[channel]) == set(Reason)
+        assert set(BY_REASON[channel].values()) <= set(SYSTEM)
+        assert of_silence(channel) in SYSTEM
+        for kind in ReceiptKind:
+            for answered_by in AnsweredBy:
+                code = of_receipt(channel, Receipt(event_key="k", kind=kind, answered_by=answered_by))
+                assert code is None or code in SYSTEM
+    assert {kind for kind in ReceiptKind if of_receipt(ChannelKind.SMS, Receipt(event_key="", kind=kind))} == {
+        kind for kind in ReceiptKind if RANK[kind] >= RANK[ReceiptKind.DELIVERED]
+    }
+
+
+@given(
+    st.sampled_from(ChannelKind),
+    st.sampled_from(AttemptStatus),
+    st.sampled_from(MessageStatus),
+    st.integers(0, 7),
+    st.integers(0, 3),
+    st.builds(
+        Receipt,
+        event_key=st.just("k"),
+        kind=st.sampled_from(ReceiptKind),
+        reason=st.sampled_from(Reason),
+        answered_by=st.sampled_from(AnsweredBy),
+        code=st.sampled_from(["", "spamreport", "Invalid", "30003"]),
+    ),
+)
+def test_no_receipt_queues_what_may_be_under_way_or_leaves_a_settled_message(
+    channel, status, message_status, rank, counted, news
+):
+    facts = an_attempt(channel, status=status, message_status=message_status, rank=rank, counted=counted)
+
+    settlement = from_receipt(facts, news, BOOK, NOW, OPTIONS)
+
+    if settlement is None:
+        return
+    assert settlement.rank >= rank
+    if settlement.message_status is MessageStatus.QUEUED:
+        assert settlement.attempt_status not in LIVE
+        assert settlement.due_at > NOW
+    if message_status is MessageStatus.SETTLED:
+        assert settlement.message_status is MessageStatus.SETTLED
+    if settlement.message_status in (MessageStatus.ACCEPTED, MessageStatus.UNKNOWN):
+        assert settlement.due_at

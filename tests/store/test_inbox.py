@@ -1,0 +1,82 @@
+"""The inbox: each piece of news once, kept until it is applied, given up only after a day."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from tests.store.builders import LEASE, NOW, OVER, STRANGER, TENANT
+from worker.store.rows import InboxEntry
+from worker.store.tables import inbox
+
+
+def news(key, tenant=TENANT, received_at=NOW):
+    return InboxEntry(
+        tenant_id=tenant, provider="twilio", event_key=key, payload={"key": key, "n": [1]}, received_at=received_at
+    )
+
+
+def the_rows(store):
+    with store.engine.connect() as conn:
+        return conn.execute(select(inbox)).all()
+
+
+def make_due(store):
+    with store.engine.begin() as conn:
+        conn.execute(update(inbox).values(due_at=0))
+
+
+def test_the_second_copy_of_a_piece_of_news_is_nothing(store):
+    assert store.inbox_add([news("a"), news("b"), news("a")]) == 2
+    assert store.inbox_add([news("b"), news("c")]) == 1
+    assert store.inbox_add([]) == 0
+    assert [row.payload["key"] for row in store.inbox_claim(limit=9, lease=LEASE)] == ["a", "b", "c"]
+
+
+def test_the_same_key_of_another_tenant_is_other_news(store):
+    assert store.inbox_add([news("a"), news("a", tenant=STRANGER)]) == 2
+
+
+def test_news_is_with_one_worker_at_a_time(store):
+    store.inbox_add([news(str(n)) for n in range(120)])
+
+    def drain(_):
+        mine = []
+        while claimed := store.inbox_claim(limit=7, lease=LEASE):
+            mine += [row.inbox_id for row in claimed]
+        return mine
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [i for mine in pool.map(drain, range(4)) for i in mine]
+    assert len(taken) == len(set(taken)) == 120
+
+
+def test_news_whose_worker_died_is_claimed_again_and_what_is_done_never(store):
+    store.inbox_add([news("a")])
+    (first,) = store.inbox_claim(limit=1, lease=OVER)
+    (second,) = store.inbox_claim(limit=1, lease=LEASE)
+    assert (second.inbox_id, second.tries) == (first.inbox_id, 2)
+    store.inbox_done([second.inbox_id], NOW)
+    make_due(store)
+    assert store.inbox_claim(limit=1, lease=LEASE) == []
+
+
+def test_news_of_an_unknown_attempt_is_looked_at_again_less_and_less_often(store):
+    store.inbox_add([news("a")])
+    waits = []
+    for _ in range(12):
+        (row,) = store.inbox_claim(limit=1, lease=LEASE)
+        before = store.now()
+        store.inbox_defer([row.inbox_id], NOW)
+        waits.append(round(the_rows(store)[0].due_at / 1000 - before.timestamp()))
+        assert store.inbox_claim(limit=1, lease=LEASE) == []
+        make_due(store)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
+
+
+def test_news_of_an_unknown_attempt_is_given_up_after_a_day_with_a_note(store):
+    store.inbox_add([news("old", received_at=NOW - timedelta(hours=25)), news("new")])
+    store.inbox_defer([row.inbox_id for row in store.inbox_claim(limit=9, lease=LEASE)], NOW)
+    make_due(store)
+    assert [row.payload["key"] for row in store.inbox_claim(limit=9, lease=LEASE)] == ["new"]
+    assert sorted(row.note for row in the_rows(store)) == ["", "given up: nobody knows its attempt"]

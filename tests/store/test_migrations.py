@@ -1,0 +1,42 @@
+"""The schema: what migrations make is what the code expects, whoever migrates first."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from worker.store.errors import NotMigrated
+from worker.store.facade import Store
+from worker.store.tables import metadata
+
+
+def test_migrating_from_nothing_gives_exactly_the_tables_of_the_code(store):
+    with store.engine.connect() as conn:
+        assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+
+
+def test_a_database_that_was_not_migrated_is_refused_with_the_remedy(blank_url):
+    store = Store(blank_url)
+    with pytest.raises(NotMigrated, match="migrate it"):
+        store.check_schema()
+    store.migrate()
+    store.check_schema()
+    store.close()
+
+
+def test_processes_that_migrate_at_once_take_turns(blank_url):
+    def start():
+        store = Store(blank_url)
+        store.migrate()
+        store.check_schema()
+        store.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for started in [pool.submit(start) for _ in range(4)]:
+            started.result()
+
+
+def test_another_kind_of_database_is_refused():
+    with pytest.raises(ValueError, match="no support for 'mysql'"):
+        Store("mysql://localhost/x")

@@ -1,0 +1,1 @@
+"""HTTP: what providers call, and what ops probe."""

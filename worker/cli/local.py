@@ -1,0 +1,159 @@
+"""The whole system on this machine, as a context manager: what `demo` and `up` start and stop."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from channels.sandbox.settings import ACCOUNT_SID, API_KEY, AUTH_TOKEN
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.embedded import start_redis
+from worker.runtime.settings import load_settings
+from worker.runtime.stack import WORKERS, free_port, program
+from worker.runtime.supervisor import Program, Supervisor, wait_until
+from worker.store.facade import Store
+
+PORTS = {"web": 8080, "sandbox": 8090, "flower": 5555}
+
+
+class LocalSystem:
+    """Redis (unless REDIS_URL is set), the sandbox if asked for, HTTP, workers, beat, Flower.
+
+    `env` is given to all of them, and to this process. `sandbox_options` None: no sandbox, the providers of the
+    settings are used. A port that is taken is replaced by a free one.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        env: Mapping[str, str],
+        *,
+        sandbox_options: tuple[str, ...] | None = None,
+        ports: Mapping[str, int] = PORTS,
+    ) -> None:
+        self._data_dir = data_dir
+        self._supervisor = Supervisor(data_dir)
+        self._sandbox_options = sandbox_options
+        self.exports: dict[str, str] = dict(env)
+        """What another process needs in its environment to belong to this system."""
+        self._ports = {name: free_port(port) for name, port in ports.items()}
+
+    @property
+    def flower_url(self) -> str:
+        """Where Flower is."""
+        return f"http://127.0.0.1:{self._ports['flower']}"
+
+    @property
+    def web_url(self) -> str:
+        """Where providers call back."""
+        return f"http://127.0.0.1:{self._ports['web']}"
+
+    def __enter__(self) -> Self:
+        self._supervisor.__enter__()
+        try:
+            self._start()
+        except BaseException:
+            self._supervisor.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._supervisor.stop()
+
+    @contextmanager
+    def runtime(self) -> Iterator[Runtime]:
+        """A runtime that belongs to this system."""
+        from worker.tasks.process import send_hint  # the Celery application reads REDIS_URL when it is imported
+
+        settings = load_settings()
+        rt = Runtime(settings, Store(settings.database_url), send_hint)
+        try:
+            yield rt
+        finally:
+            rt.close()
+
+    def watch(self) -> None:
+        """Start again what died."""
+        self._supervisor.watch()
+
+    def run_until_stopped(self) -> None:
+        """Watch until a signal raises KeyboardInterrupt."""
+        while True:
+            self.watch()
+            time.sleep(0.5)
+
+    def _start(self) -> None:
+        if "REDIS_URL" not in os.environ:
+            self._export(REDIS_URL=start_redis(self._supervisor, self._data_dir))
+        if "DATABASE_URL" not in os.environ:
+            self._export(DATABASE_URL=f"sqlite:///{(self._data_dir / 'campaigns.db').resolve()}")
+        self._export(**self.exports)
+        if self._sandbox_options is not None:
+            self._start_sandbox(self._sandbox_options)
+        store = Store(load_settings().database_url)
+        store.migrate()
+        store.close()
+        self._supervisor.start(program("web", f"--port {self._ports['web']}"))
+        for name in (*WORKERS, "beat"):
+            self._supervisor.start(program(name))
+        self._supervisor.start(program("flower", f"--port={self._ports['flower']}"))
+        self._wait_for(f"{self.web_url}/health", "web")
+
+    def _export(self, **values: str) -> None:
+        self.exports |= values
+        os.environ |= values
+
+    def _start_sandbox(self, options: tuple[str, ...]) -> None:
+        port = self._ports["sandbox"]
+        words = ("--port", str(port), "--data-dir", str(self._data_dir), "--callback", self.web_url, *options)
+        self._supervisor.start(Program(name="sandbox", command=(sys.executable, "-m", "channels.sandbox", *words)))
+        url = f"http://127.0.0.1:{port}"
+        self._wait_for(f"{url}/sandbox/health", "sandbox")
+        with urlopen(f"{url}/sandbox/keys", timeout=5) as answer:
+            key = json.load(answer)["sendgrid_public_key"]
+        self._export(
+            PUBLIC_URL=self.web_url,
+            TWILIO_BASE_URL=url,
+            TWILIO_ACCOUNT_SID=ACCOUNT_SID,
+            TWILIO_AUTH_TOKEN=AUTH_TOKEN,
+            SENDGRID_BASE_URL=url,
+            SENDGRID_API_KEY=API_KEY,
+            SENDGRID_WEBHOOK_PUBLIC_KEY=key,
+        )
+
+    def _wait_for(self, url: str, name: str) -> None:
+        def answers() -> bool:
+            self._supervisor.running[name].require_alive()
+            try:
+                with urlopen(url, timeout=1) as answer:
+                    return bool(answer.status == 200)
+            except (URLError, OSError):
+                return False
+
+        wait_until(answers, seconds=20, what=f"{name} to answer")
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM and a closed terminal end us as Ctrl-C does: through the context managers that stop everything."""
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("\ncampaigns: stopped; everything it started has ended\n")
+        raise
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,116 @@
+"""Commands on runs: launch, status, report, pause, resume, cancel."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.definitions import AsJson
+from worker.cli.errors import Exit, Stop
+
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or `last`.", show_default=False)]
+
+
+def launch(
+    campaign: Annotated[
+        str,
+        typer.Argument(help="A saved campaign (id or name), or a file or folder that defines one.", show_default=False),
+    ],
+    *,
+    contact_list: Annotated[str, typer.Option("--list", help="The contact list; needless if there is only one.")] = "",
+    speed: Annotated[
+        float, typer.Option(min=1, help="Rehearse: this many seconds of waiting pass in one. Sandbox only.")
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Launch a campaign over a contact list. Everything is checked first; a refused launch changes nothing."""
+    from worker.cli.context import open_runtime
+    from worker.cli.output import show
+    from worker.runtime import launch as launching
+    from worker.runtime.saving import save_campaign_from
+
+    with open_runtime() as rt:
+        if Path(campaign).exists():
+            campaign = save_campaign_from(rt, Path(campaign))
+        run = launching.launch(
+            rt,
+            launching.Launch(
+                tenant_id=rt.settings.tenant_id,
+                campaign=campaign,
+                contact_list=contact_list or launching.only_list(rt),
+                speed=speed,
+            ),
+        )
+    text = f"launched {run.run_id}\nwatch it: campaigns status {run.run_id} --watch"
+    show({"runId": run.run_id, "campaignId": run.campaign_id}, as_json=as_json, text=text)
+
+
+def status(
+    run: RunId,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Show live until the run ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Where a run is: how many people are where, by channel and state."""
+    from worker.cli.context import open_runtime
+    from worker.cli.live import watch_run
+    from worker.cli.tables import show_status
+    from worker.runtime.reports import make_report, resolve_run
+
+    with open_runtime() as rt:
+        run_id = resolve_run(rt, run)
+        if watch and not as_json:
+            watch_run(rt, run_id)
+        else:
+            show_status(make_report(rt, run_id), as_json=as_json)
+
+
+def report(run: RunId, *, as_json: AsJson = False) -> None:
+    """What a run came to: outcomes by disposition, messages by channel; the counts add up to the audience."""
+    from worker.cli.context import open_runtime
+    from worker.cli.tables import show_report
+    from worker.runtime.reports import make_report, resolve_run
+
+    with open_runtime() as rt:
+        show_report(make_report(rt, resolve_run(rt, run)), as_json=as_json)
+
+
+def pause(run: RunId, *, as_json: AsJson = False) -> None:
+    """Stop a run for now. When this returns 0, nothing more leaves."""
+    _stop("paused", run, as_json=as_json)
+
+
+def cancel(run: RunId, *, as_json: AsJson = False) -> None:
+    """End a run for good. When this returns 0, nothing more leaves; everybody still in it ends as cancelled."""
+    _stop("cancelled", run, as_json=as_json)
+
+
+def resume(run: RunId, *, as_json: AsJson = False) -> None:
+    """Go on with a paused run."""
+    from worker.cli.context import open_runtime
+    from worker.cli.output import show
+    from worker.runtime import launch as launching
+    from worker.runtime.reports import resolve_run
+
+    with open_runtime() as rt:
+        run_id = resolve_run(rt, run)
+        launching.resume(rt, rt.settings.tenant_id, run_id)
+    show({"runId": run_id, "status": "running"}, as_json=as_json, text=f"{run_id} is running")
+
+
+def _stop(word: str, run: str, *, as_json: bool) -> None:
+    from worker.cli.context import open_runtime
+    from worker.cli.output import show
+    from worker.runtime import launch as launching
+    from worker.runtime.reports import resolve_run
+
+    with open_runtime() as rt:
+        run_id = resolve_run(rt, run)
+        stop = {"paused": launching.pause, "cancelled": launching.cancel}[word]
+        landed = stop(rt, rt.settings.tenant_id, run_id)
+    if not landed:
+        sentence = (
+            f"{run_id} is {word}, but a provider has not answered a call made before that; look again in a minute"
+        )
+        raise Stop(sentence, Exit.NOT_NOW)
+    show({"runId": run_id, "status": word}, as_json=as_json, text=f"{run_id} is {word}; nothing more leaves")

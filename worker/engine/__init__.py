@@ -1,0 +1,1 @@
+"""Decisions, and nothing else: no clock, no I/O, no randomness. Equal arguments give equal answers."""

@@ -1,0 +1,140 @@
+"""Durations, moments and local times.
+
+1. Every moment is aware, in UTC and on a whole millisecond, so that what is stored is what was decided.
+2. A day is 24 hours. Who wants the same time of day says `at`.
+3. A local time that a clock change leaves out becomes the first instant after the gap; one it repeats means the first.
+"""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+LONGEST: Final = timedelta(days=3660)
+"""No wait is longer than ten years: a bound that keeps every sum inside what a datetime can hold."""
+
+_UNITS: Final = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), timedelta(seconds=1)),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), timedelta(hours=1)),
+    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
+    **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
+}
+_TERM: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([a-z]+)(?:\s*,?\s*(?:and\s+)?|$)", re.ASCII)
+_ISO: Final = re.compile(
+    r"P(?:(\d{1,9}(?:\.\d{1,6})?)W)?(?:(\d{1,9}(?:\.\d{1,6})?)D)?"
+    r"(?:T(?:(\d{1,9}(?:\.\d{1,6})?)H)?(?:(\d{1,9}(?:\.\d{1,6})?)M)?(?:(\d{1,9}(?:\.\d{1,6})?)S)?)?",
+    re.ASCII,
+)
+_TIME_OF_DAY: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
+
+
+def parse_duration(value: str | float) -> timedelta:
+    """A duration written as `2 days`, `1h 30m`, `PT36H`, or a number of seconds. Raises ValueError."""
+    if isinstance(value, str):
+        text = value.strip()
+        length = _seconds(text) if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) else _iso(text) or _terms(text.lower())
+    else:
+        length = _seconds(value)
+    if length is None or not timedelta(0) <= length <= LONGEST:
+        raise ValueError("is no duration; write 2 days, 90 min, PT36H or a number of seconds, at most ten years")
+    return length
+
+
+def _seconds(value: str | float) -> timedelta | None:
+    try:
+        return timedelta(seconds=float(value))
+    except (OverflowError, ValueError):
+        return None
+
+
+def _iso(text: str) -> timedelta | None:
+    match = _ISO.fullmatch(text)
+    if not match or not any(match.groups()):
+        return None
+    weeks, days, hours, minutes, seconds = (float(group or 0) for group in match.groups())
+    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _terms(text: str) -> timedelta | None:
+    total, position = timedelta(0), 0
+    while position < len(text):
+        match = _TERM.match(text, position)
+        if match is None or match[2] not in _UNITS:
+            return None
+        try:
+            total += float(match[1]) * _UNITS[match[2]]
+        except OverflowError:
+            return None
+        position = match.end()
+    return total if position else None
+
+
+def parse_time_of_day(text: str) -> time:
+    """`10:00` or `10:00:30`. Raises ValueError."""
+    match = _TIME_OF_DAY.fullmatch(text.strip())
+    if match is None:
+        raise ValueError('is no time of day; write "10:00", from 00:00 to 23:59')
+    return time(int(match[1]), int(match[2]), int(match[3] or 0))
+
+
+def parse_moment(text: str, zone: ZoneInfo) -> datetime:
+    """An ISO 8601 date-time, or a date (its first instant). Without an offset it is local to `zone`. ValueError."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is None:
+            return at_local(moment.date(), moment.time(), zone)
+        return whole_millis(moment.astimezone(UTC))
+    except (ValueError, OverflowError):
+        raise ValueError("is no ISO date-time like 2026-03-01T10:00:00-05:00") from None
+
+
+@lru_cache(maxsize=1024)
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone of an IANA name, or None where there is no such zone."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def next_local(after: datetime, at: time, zone: ZoneInfo, *, or_equal: bool = False) -> datetime:
+    """The first moment after `after` (or equal to it) at which a clock in `zone` shows `at`."""
+    day = after.astimezone(zone).date()
+    while True:
+        moment = at_local(day, at, zone)
+        if moment > after or (or_equal and moment == after):
+            return moment
+        day += timedelta(days=1)
+
+
+def at_local(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """When a clock in `zone` shows `at` on `day`, by rule 3."""
+    wanted = datetime.combine(day, at, tzinfo=zone)
+    moment = wanted.astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) == wanted.replace(tzinfo=None):
+        return whole_millis(moment)
+    return _end_of_gap(wanted.replace(fold=1).astimezone(UTC), moment, zone)
+
+
+def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The instant between the two at which the offset of the zone changes, to the second."""
+    offset = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // timedelta(seconds=2) * timedelta(seconds=1)
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return whole_millis(after)
+
+
+def after(now: datetime, distance: timedelta, speed: float) -> datetime:
+    """`distance` from now; in a rehearsal, `speed` seconds pass in one."""
+    return whole_millis(now + max(distance, timedelta(0)) / speed)
+
+
+def whole_millis(moment: datetime) -> datetime:
+    """The moment without what a millisecond count cannot hold."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

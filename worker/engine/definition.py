@@ -1,0 +1,107 @@
+"""A definition: all that a step needs to know about the campaign and its workflow, compiled once for each run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from channels.messages import ChannelKind
+from worker.domain.campaign import Campaign
+from worker.domain.disposition import Disposition
+from worker.domain.dispositions import DispositionBook
+from worker.domain.faults import Fault, Invalid
+from worker.domain.run import Run
+from worker.domain.workflow import Workflow, parse_workflow
+from worker.engine.calendar import zone_of
+from worker.engine.compile import Compiler
+from worker.engine.plan import Flow
+
+FASTEST: Final = 1_000_000.0
+"""The most seconds that may pass in one during a rehearsal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What `step` runs. `campaign` is what templates call `campaign`; `speed` is 1 except in a rehearsal."""
+
+    workflow_id: str
+    version: int
+    flows: Mapping[str, Flow] = field(repr=False)
+    senders: Mapping[ChannelKind, str] = field(repr=False)
+    channels: frozenset[ChannelKind]
+    campaign: Mapping[str, Any] = field(repr=False)
+    book: DispositionBook = field(repr=False)
+    speed: float
+    zone: ZoneInfo
+    max_actions: int
+
+    def zone_for(self, timezone: str) -> ZoneInfo:
+        """The contact's zone, or the default one where it is unknown."""
+        return zone_of(timezone) or self.zone
+
+
+def compile_definition(
+    *,
+    campaign: Mapping[str, Any] | Campaign,
+    workflows: Mapping[str, Mapping[str, Any]],
+    dispositions: Sequence[Mapping[str, Any]] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Definition:
+    """Compile the documents of a launch. Raises Invalid with every fault.
+
+    `workflows` holds raw documents by id. `options`: `speed` (1 to 1,000,000) and `defaultTimezone` (IANA, "UTC").
+    """
+    document = campaign if isinstance(campaign, Campaign) else Campaign.parse(campaign)
+    parsed: dict[str, Workflow] = {key: parse_workflow(data) for key, data in workflows.items()}
+    if document.workflow_id not in parsed:
+        hint = "link one that exists"
+        raise Invalid("campaign", [Fault(("workflowId",), f"there is no workflow {document.workflow_id}", hint)])
+    book = DispositionBook(document, [Disposition.parse(data) for data in dispositions])
+    senders = senders_of(document)
+    compiler = Compiler(parsed, document.workflow_id, senders, book)
+    compiler.run()
+    speed, zone = _options(options or {}, compiler.faults)
+    if compiler.faults:
+        raise Invalid(f"workflow {document.workflow_id}", compiler.faults)
+    main = parsed[document.workflow_id]
+    return Definition(
+        workflow_id=document.workflow_id,
+        version=main.version,
+        flows=compiler.flows,
+        senders=senders,
+        channels=document.channels,
+        campaign=campaign_facts(document),
+        book=book,
+        speed=speed,
+        zone=zone,
+        max_actions=main.max_actions,
+    )
+
+
+def definition_of(run: Run) -> Definition:
+    """The definition of a run, from its snapshots. Raises Invalid."""
+    return compile_definition(
+        campaign=run.campaign, workflows=run.workflows, dispositions=run.dispositions, options=run.options
+    )
+
+
+def senders_of(campaign: Campaign) -> dict[ChannelKind, str]:
+    """What messages come from, by channel."""
+    return {channel: campaign.sender(channel) for channel in ChannelKind if campaign.sender(channel)}
+
+
+def campaign_facts(campaign: Campaign) -> dict[str, Any]:
+    """The plain values of the campaign, which templates may use."""
+    return {key: value for key, value in campaign.to_wire().items() if isinstance(value, str | int | float | bool)}
+
+
+def _options(options: Mapping[str, Any], faults: list[Fault]) -> tuple[float, ZoneInfo]:
+    speed = options.get("speed", 1.0)
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 1 <= speed <= FASTEST:
+        faults.append(Fault(("options", "speed"), f"must be a number from 1 to {FASTEST:.0f}"))
+        speed = 1.0
+    name = options.get("defaultTimezone") or "UTC"
+    zone = zone_of(name) if isinstance(name, str) else None
+    if zone is None:
+        faults.append(Fault(("options", "defaultTimezone"), "is no time zone", "write it like America/New_York"))
+    return float(speed), zone or ZoneInfo("UTC")

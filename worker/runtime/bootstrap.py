@@ -1,0 +1,79 @@
+"""The composition root: what one process needs, wired once and handed down.
+
+1. Made after fork: nothing here may cross a process boundary.
+2. Channels belong to the event loop they were made in; one process has one loop for its whole life.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from channels.base import Channel
+from channels.messages import ChannelKind
+from worker.engine.definition import Definition, definition_of
+from worker.engine.settlement import SettlementOptions
+from worker.runtime import clock
+from worker.runtime.channels import make_channel
+from worker.runtime.hints import Hint
+from worker.runtime.settings import Settings
+from worker.store.facade import Store
+
+T = TypeVar("T")
+
+
+class Runtime:
+    """Settings, store, clock, channels, definitions, and the way to send a hint."""
+
+    def __init__(self, settings: Settings, store: Store, hint: Callable[[Hint], None]) -> None:
+        self.settings = settings
+        self.store = store
+        self.hint = hint
+        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._patience = settings.patience
+        self._runner: asyncio.Runner | None = None
+        self._channels: dict[ChannelKind, Channel[Any]] = {}
+        self._definition = lru_cache(maxsize=64)(self._load_definition)
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return clock.now()
+
+    def definition(self, tenant_id: str, run_id: str) -> Definition:
+        """The compiled definition a run was launched with. Runs are snapshots, so it may be kept."""
+        return self._definition(tenant_id, run_id)
+
+    def options(self, definition: Definition) -> SettlementOptions:
+        """How patient to be with the messages of a run."""
+        return replace(self._patience, speed=definition.speed)
+
+    def channel(self, kind: ChannelKind) -> Channel[Any]:
+        """The adapter for this kind. Call inside the loop of `run`."""
+        if kind not in self._channels:
+            self._channels[kind] = make_channel(kind, self.settings)
+        return self._channels[kind]
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on this process's loop."""
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        """Release connections."""
+        if self._runner is not None:
+            self._runner.run(self.close_channels())
+            self._runner.close()
+        self.store.close()
+
+    async def close_channels(self) -> None:
+        """Release the channels' connections; in the loop they were made in."""
+        while self._channels:
+            await self._channels.popitem()[1].close()
+
+    def _load_definition(self, tenant_id: str, run_id: str) -> Definition:
+        return definition_of(self.store.get_run(tenant_id, run_id))

@@ -1,0 +1,27 @@
+"""Hints: "there is work of this kind for this run". They carry ids only and may be lost, doubled or late."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Work(StrEnum):
+    """Kinds of work; the value is the name of the task that does it."""
+
+    ENROLL = "control.enroll"
+    ADVANCE = "control.advance"
+    CANCEL = "control.cancel"
+    SMS = "sms.dispatch"
+    EMAIL = "email.dispatch"
+    VOICE = "voice.dispatch"
+    INBOX = "inbox.apply"
+    RECONCILE = "reconcile.resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One hint. `run_id` is empty for work that belongs to no single run; `count` is a guess, for people."""
+
+    work: Work
+    tenant_id: str
+    run_id: str = ""
+    count: int = 0

@@ -1,0 +1,161 @@
+"""What the columns of an audience file mean, by the names people and CRMs give them.
+
+1. Case, blanks and punctuation do not matter: `E-Mail`, `e mail` and `EMAIL` are one.
+2. A column that is not known becomes an attribute in camelCase: `Policy Number` is `contact.policyNumber`.
+3. A column that speaks of opting out is never an attribute: it must not be overlooked.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from channels.messages import ChannelKind
+from worker.runtime.csv_file import UnreadableFile
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A column that says who must not be contacted: yes in it closes `channel` (None: all).
+
+    `inverse` is one that says who may be: no in it closes the channel.
+    """
+
+    index: int
+    channel: ChannelKind | None
+    inverse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Where things stand. `phones` and `emails` are indexes, the best first; -1 is a column that is not there."""
+
+    phones: tuple[int, ...]
+    emails: tuple[int, ...]
+    external_id: int
+    timezone: int
+    language: int
+    country: int
+    opt_outs: tuple[OptOut, ...]
+    attributes: tuple[tuple[int, str], ...]
+
+
+_PHONES: Final = [
+    "mobile",
+    "mobilephone",
+    "mobilenumber",
+    "cell",
+    "cellphone",
+    "handy",
+    "handynummer",
+    "msisdn",
+    "sms",
+    "phone",
+    "phonenumber",
+    "number",
+    "telephone",
+    "telephonenumber",
+    "tel",
+    "telefon",
+    "telefonnummer",
+    "rufnummer",
+    "homephone",
+    "workphone",
+]
+_EMAILS: Final = ["email", "emailaddress", "mail", "mailaddress", "workemail"]
+_EXTERNAL_IDS: Final = [
+    "externalid",
+    "id",
+    "contactid",
+    "customerid",
+    "customernumber",
+    "crmid",
+    "recordid",
+    "kundennummer",
+]
+_TIMEZONES: Final = ["timezone", "tz", "ianatimezone", "zeitzone"]
+_LANGUAGES: Final = ["language", "lang", "locale", "sprache", "preferredlanguage"]
+_COUNTRIES: Final = ["country", "countrycode", "isocountry", "land"]
+_NAMES: Final = {
+    "firstname": "firstName",
+    "givenname": "firstName",
+    "fname": "firstName",
+    "vorname": "firstName",
+    "prenom": "firstName",
+    "prénom": "firstName",
+    "lastname": "lastName",
+    "surname": "lastName",
+    "familyname": "lastName",
+    "lname": "lastName",
+    "nachname": "lastName",
+    "fullname": "name",
+}
+_OPT_OUTS: Final = {
+    **dict.fromkeys(["optout", "optedout", "unsubscribed", "unsubscribe", "dnc", "donotcontact", "suppressed"], None),
+    **dict.fromkeys(["smsoptout", "optedoutofsms", "donottext", "donotsms"], ChannelKind.SMS),
+    **dict.fromkeys(["emailoptout", "hasoptedoutofemail", "unsubscribedfromallemail", "donotemail"], ChannelKind.EMAIL),
+    **dict.fromkeys(["donotcall", "calloptout", "voiceoptout"], ChannelKind.VOICE),
+}
+_OPT_INS: Final = {
+    **dict.fromkeys(["optin", "optedin", "subscribed", "consent"], None),
+    **dict.fromkeys(["smsoptin", "smsconsent"], ChannelKind.SMS),
+    **dict.fromkeys(["emailoptin", "emailconsent", "emailsubscribed"], ChannelKind.EMAIL),
+    **dict.fromkeys(["calloptin", "callconsent", "voiceconsent"], ChannelKind.VOICE),
+}
+
+
+def columns_of(header: Sequence[str]) -> Columns:
+    """What each column of this header is. Raises UnreadableFile where an import would be wrong or empty."""
+    keys = [_key(name) for name in header]
+    _refuse_twins(header, keys)
+    phones = _indexes(keys, _PHONES)
+    emails = _indexes(keys, _EMAILS)
+    if not phones and not emails:
+        known = ", ".join(name for name in header if name) or "none"
+        raise UnreadableFile(f"no column has an address; name one phone or email. The first line names: {known}")
+    opt_outs = [OptOut(index, _OPT_OUTS[key]) for index, key in enumerate(keys) if key in _OPT_OUTS]
+    opt_outs += [OptOut(index, _OPT_INS[key], inverse=True) for index, key in enumerate(keys) if key in _OPT_INS]
+    single = [next(iter(_indexes(keys, names)), -1) for names in (_EXTERNAL_IDS, _TIMEZONES, _LANGUAGES, _COUNTRIES)]
+    used = {*phones[:1], *emails[:1], *single[:3], *(opt_out.index for opt_out in opt_outs)}
+    return Columns(
+        phones=phones,
+        emails=emails,
+        external_id=single[0],
+        timezone=single[1],
+        language=single[2],
+        country=single[3],
+        opt_outs=tuple(opt_outs),
+        attributes=tuple(
+            (index, _NAMES.get(key) or _attribute(header[index]))
+            for index, key in enumerate(keys)
+            if key and index not in used
+        ),
+    )
+
+
+def _key(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _indexes(keys: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
+    """Where these names stand, in the order of the names."""
+    return tuple(_places(keys, names))
+
+
+def _places(keys: Sequence[str], names: Sequence[str]) -> Iterator[int]:
+    for name in names:
+        if name in keys:
+            yield keys.index(name)
+
+
+def _attribute(name: str) -> str:
+    """A column's name as a template writes it: `Policy Number` and `policy_number` as policyNumber, `PLAN` as plan."""
+    words = [word.lower() if word.isupper() else word for word in re.findall(r"[^\W_]+", name)]
+    first, *rest = words
+    return "".join((first[:1].lower() + first[1:], *(word[:1].upper() + word[1:] for word in rest)))
+
+
+def _refuse_twins(header: Sequence[str], keys: Sequence[str]) -> None:
+    for index, key in enumerate(keys):
+        if key and key in keys[:index]:
+            raise UnreadableFile(f"two columns are called {header[index]!r}; rename or remove one")

@@ -1,0 +1,34 @@
+"""How receipts and replies lie in the inbox: JSON, one shape per kind."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from channels.messages import ChannelKind
+from channels.results import AnsweredBy, Keyword, Reason, Receipt, ReceiptKind, Reply
+
+
+def encode(kind: ChannelKind, item: Receipt | Reply) -> dict[str, Any]:
+    """A JSON object that `decode` reads back."""
+    data = asdict(item)
+    if isinstance(item, Receipt):
+        data["at"] = item.at.isoformat() if item.at else None
+    return {"channel": kind, "type": type(item).__name__, **data}
+
+
+def decode(payload: Mapping[str, Any]) -> tuple[ChannelKind, Receipt | Reply]:
+    """The inverse of `encode`."""
+    data = dict(payload)
+    kind = ChannelKind(data.pop("channel"))
+    if data.pop("type") == Reply.__name__:
+        return kind, Reply(**data | {"keyword": Keyword(data["keyword"])})
+    return kind, Receipt(
+        **data
+        | {
+            "kind": ReceiptKind(data["kind"]),
+            "reason": Reason(data["reason"]),
+            "answered_by": AnsweredBy(data["answered_by"]),
+            "at": datetime.fromisoformat(data["at"]) if data["at"] else None,
+        }
+    )

@@ -1,0 +1,151 @@
+"""What providers tell us: verified, put into the inbox under a unique key, answered at once, applied once later.
+
+1. Verification comes first; what is not signed changes nothing and is answered 403.
+2. The inbox row is committed before we answer 200: after that the news is ours and cannot be lost.
+3. News for an attempt nobody knows yet is kept and tried again: a callback may overtake our own commit.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from channels.base import Callback, Channel
+from channels.messages import ChannelKind
+from channels.results import Keyword, Receipt, Reply
+from worker.domain.attempt import AttemptFacts
+from worker.domain.events import Event, OptedOut, Replied
+from worker.engine import settlement
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.hints import Hint, Work
+from worker.runtime.inbox_codec import decode, encode
+from worker.runtime.settle import settle
+from worker.store.rows import InboxEntry, InboxRow, Suppression
+
+BATCH = 500
+
+
+class Intake:
+    """Takes callbacks of one HTTP process into the inbox, many in one commit.
+
+    Callbacks that arrive while a commit is under way wait for the next one together: one fsync for all of them.
+    """
+
+    def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
+        self._waiting: list[tuple[list[InboxEntry], asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def take(self, channel: Channel[Any], callback: Callback) -> Sequence[Receipt | Reply]:
+        """Verify, parse, commit. Raises BadSignature or BadCallback, and whatever the database raises."""
+        news = channel.receive(callback)
+        entries = [
+            InboxEntry(
+                tenant_id=self._rt.settings.tenant_id,
+                provider=channel.name,
+                event_key=item.event_key,
+                payload=encode(channel.kind, item),
+                received_at=callback.received_at,
+            )
+            for item in news
+        ]
+        if entries:
+            done = asyncio.get_running_loop().create_future()
+            self._waiting.append((entries, done))
+            if self._writer is None or self._writer.done():
+                self._writer = asyncio.create_task(self._write())
+            await done
+        return news
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                added = await asyncio.to_thread(self._rt.store.inbox_add, [e for entries, _ in batch for e in entries])
+            except Exception as error:  # noqa: BLE001 - every caller is told; the provider will try again
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for _, done in batch:
+                if not done.done():
+                    done.set_result(None)
+            if added:
+                await asyncio.to_thread(self._rt.hint, Hint(Work.INBOX, self._rt.settings.tenant_id, count=added))
+
+
+def apply_inbox(rt: Runtime) -> int:
+    """Apply what is in the inbox until it is empty. Returns how many rows were done with."""
+    done = 0
+    while rows := rt.store.inbox_claim(limit=BATCH, lease=rt.settings.lease):
+        receipts: list[tuple[InboxRow, Receipt]] = []
+        for row in rows:
+            kind, item = decode(row.payload)
+            if isinstance(item, Receipt):
+                receipts.append((row, item))
+            else:
+                _apply_reply(rt, row, kind, item)
+        _apply_receipts(rt, receipts)
+        done += len(rows)
+    return done
+
+
+def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> None:
+    by_id = {f.attempt_id: f for f in rt.store.attempt_facts([r.attempt_id for _, r in receipts if r.attempt_id])}
+    by_ref = {
+        f.provider_ref: f for f in rt.store.facts_by_ref([r.provider_ref for _, r in receipts if not r.attempt_id])
+    }
+    known: dict[str, list[Receipt]] = defaultdict(list)
+    facts_of: dict[str, AttemptFacts] = {}
+    matched, unmatched = [], []
+    for row, receipt in receipts:
+        facts = by_id.get(receipt.attempt_id) or by_ref.get(receipt.provider_ref)
+        if facts is None:
+            unmatched.append(row.inbox_id)
+            continue
+        facts_of[facts.attempt_id] = facts
+        known[facts.attempt_id].append(receipt)
+        matched.append(row.inbox_id)
+    _settle_in_rounds(rt, facts_of, known)
+    rt.store.inbox_done(matched, rt.now())
+    rt.store.inbox_defer(unmatched, rt.now())
+    for tenant_id, run_id in {(f.tenant_id, f.run_id) for f in facts_of.values()}:
+        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, len(matched)))
+
+
+def _settle_in_rounds(rt: Runtime, facts_of: dict[str, AttemptFacts], known: dict[str, list[Receipt]]) -> None:
+    """One receipt per attempt and round, lowest rank first, so that each is judged on what the one before left."""
+    queues = {attempt_id: sorted(items, key=settlement.rank_of) for attempt_id, items in known.items()}
+    while queues:
+        news = []
+        for attempt_id, queue in queues.items():
+            facts = facts_of[attempt_id]
+            definition = rt.definition(facts.tenant_id, facts.run_id)
+            decide = partial(
+                settlement.from_receipt,
+                receipt=queue.pop(0),
+                book=definition.book,
+                now=rt.now(),
+                options=rt.options(definition),
+            )
+            news.append((facts, decide))
+        settle(rt, news)
+        queues = {attempt_id: queue for attempt_id, queue in queues.items() if queue}
+        facts_of = {f.attempt_id: f for f in rt.store.attempt_facts(list(queues))}
+
+
+def _apply_reply(rt: Runtime, row: InboxRow, kind: ChannelKind, reply: Reply) -> None:
+    event: Event = Replied(channel=kind, body=reply.body)
+    match reply.keyword:
+        case Keyword.STOP:
+            event = OptedOut(channel=kind)
+            rt.store.suppress(row.tenant_id, [Suppression(channel=kind, address=reply.sender, reason="STOP")], rt.now())
+        case Keyword.START:
+            rt.store.unsuppress(row.tenant_id, kind, reply.sender)
+        case Keyword.NONE | Keyword.HELP:
+            pass
+    touched = rt.store.signal_person(row.tenant_id, kind, reply.sender, event, rt.now(), sender=reply.to)
+    rt.store.inbox_done([row.inbox_id], rt.now())
+    for run_id in touched:
+        rt.hint(Hint(Work.ADVANCE, row.tenant_id, run_id, 1))

@@ -1,0 +1,66 @@
+"""Finds out what nobody told us: attempts whose worker died, whose answer was lost, whose receipt never came.
+
+1. Nothing is sent from here. A message is queued again only on proof that it never left.
+2. The provider is asked one slice at a time; what cannot be settled stays as it is until the next look.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from channels.results import Sighting
+from worker.domain.attempt import AttemptFacts, AttemptStatus
+from worker.engine import settlement
+from worker.engine.outgoing import build_message
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.hints import Hint, Work
+from worker.runtime.settle import Decide, settle
+
+SLICE = 50
+
+
+async def reconcile(rt: Runtime) -> int:
+    """Look once into everything that is due to be looked into. Returns how many attempts were settled or moved on."""
+    crashed = await asyncio.to_thread(rt.store.stale_dispatching, limit=1000)
+    moved = await _settle(
+        rt,
+        [
+            (f, partial(settlement.from_crash, now=rt.now(), options=rt.options(rt.definition(f.tenant_id, f.run_id))))
+            for f in crashed
+        ],
+    )
+    for due in (rt.store.due_unknown, rt.store.silent_accepted):
+        while facts := await asyncio.to_thread(due, rt.now(), limit=SLICE):
+            settled = await _settle(rt, await _ask(rt, facts))
+            moved += settled
+            if not settled:
+                break
+    return moved
+
+
+async def _ask(rt: Runtime, attempts: Sequence[AttemptFacts]) -> list[tuple[AttemptFacts, Decide]]:
+    sightings = await asyncio.gather(*(_find(rt, facts) for facts in attempts))
+    return [(facts, _decision(rt, facts, sighting)) for facts, sighting in zip(attempts, sightings, strict=True)]
+
+
+async def _find(rt: Runtime, facts: AttemptFacts) -> Sighting:
+    channel = rt.channel(facts.channel)
+    if not channel.can.lookup:
+        return Sighting(seen=None)
+    message = build_message(facts.channel, facts.attempt_id, facts.to, facts.sender, facts.content)
+    return await channel.find(message, since=facts.dispatched_at)
+
+
+def _decision(rt: Runtime, facts: AttemptFacts, sighting: Sighting) -> Decide:
+    definition = rt.definition(facts.tenant_id, facts.run_id)
+    decide = settlement.from_silence if facts.status is AttemptStatus.ACCEPTED else settlement.from_sighting
+    return partial(decide, sighting=sighting, book=definition.book, now=rt.now(), options=rt.options(definition))
+
+
+async def _settle(rt: Runtime, news: list[tuple[AttemptFacts, Decide]]) -> int:
+    if not news:
+        return 0
+    settled = await asyncio.to_thread(settle, rt, news)
+    for tenant_id, run_id in {(facts.tenant_id, facts.run_id) for facts, _ in news}:
+        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, len(news)))
+    return settled

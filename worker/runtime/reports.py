@@ -1,0 +1,92 @@
+"""What a run came to, and where it is: one picture, read in one transaction, that adds up."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from channels.messages import ChannelKind
+from worker.domain.attempt import AttemptStatus
+from worker.domain.run import Run
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.errors import NotFound
+from worker.store.rows import RunReport
+
+TAKEN = (AttemptStatus.ACCEPTED, AttemptStatus.CLOSED)
+"""Attempts that the provider took: what its own ledger should count too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A run and its counts."""
+
+    run: Run
+    counts: RunReport
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took, None while it goes on."""
+        ended: datetime | None = self.run.finished_at
+        return None if ended is None else (ended - self.run.created_at).total_seconds()
+
+    def accepted(self) -> dict[str, int]:
+        """Messages the provider took, by channel."""
+        return {
+            kind.value: sum(
+                n for (channel, status), n in self.counts.attempts.items() if channel == kind and status in TAKEN
+            )
+            for kind in ChannelKind
+        }
+
+    def by_channel(self, what: str) -> dict[str, dict[str, int]]:
+        """Messages by channel, then by `status` or `disposition`."""
+        position = {"status": 1, "disposition": 2}[what]
+        table: dict[str, Counter[str]] = {kind.value: Counter() for kind in ChannelKind}
+        for key, count in self.counts.messages.items():
+            table[key[0]][key[position] or "(open)"] += count
+        return {channel: dict(sorted(counter.items())) for channel, counter in table.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as `report.json` holds it."""
+        return {
+            "runId": self.run.run_id,
+            "campaignId": self.run.campaign_id,
+            "status": self.run.status,
+            "seconds": self.seconds,
+            "audience": self.counts.audience,
+            "enrollments": dict(sorted(self.counts.enrollments.items())),
+            "dispositions": dict(sorted(self.counts.dispositions.items())),
+            "messages": {
+                "byStatus": self.by_channel("status"),
+                "byDisposition": self.by_channel("disposition"),
+                "accepted": self.accepted(),
+                "unknown": self.counts.unknown,
+                "held": self.counts.held,
+            },
+        }
+
+
+def make_report(rt: Runtime, run_id: str) -> Report:
+    """Read a run and its counts."""
+    tenant_id = rt.settings.tenant_id
+    return Report(run=rt.store.get_run(tenant_id, run_id), counts=rt.store.run_report(tenant_id, run_id))
+
+
+def resolve_run(rt: Runtime, key: str) -> str:
+    """A run id; `last` is the latest one. Raises NotFound."""
+    if key != "last":
+        return rt.store.get_run(rt.settings.tenant_id, key).run_id
+    runs = rt.store.find_runs(rt.settings.tenant_id)
+    if not runs:
+        raise NotFound("there are no runs yet: `campaigns launch` starts one")
+    return max(runs, key=lambda run: run.created_at).run_id
+
+
+def ledger_differences(report: Report, ledger: Mapping[str, int]) -> list[str]:
+    """Where our counts and the provider's ledger differ; empty when they agree."""
+    return [
+        f"{channel}: we count {ours}, the provider {ledger.get(channel, 0)}"
+        for channel, ours in report.accepted().items()
+        if ours != ledger.get(channel, 0)
+    ]

@@ -1,0 +1,131 @@
+"""Settings, from the environment and from `.env`, with their units. Secrets come from nowhere else.
+
+1. A setting that is missing or wrong is reported by its name, all at once, before anything starts.
+2. The same build talks to the sandbox, to another emulator or to the vendors: only base URLs and credentials differ.
+"""
+
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from channels.messages import ChannelKind
+from worker.engine.settlement import SettlementOptions
+from worker.store.rows import Rate
+
+
+class BadSettings(Exception):
+    """Settings are missing or wrong; the text names each one and the remedy."""
+
+
+class Settings(BaseSettings):
+    """Everything that differs from one installation to the next. Environment names are the upper-case field names."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: str = "sqlite:///.campaigns/campaigns.db"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    public_url: str = Field(default="http://127.0.0.1:8080", description="where providers reach our HTTP process")
+    data_dir: Path = Path(".campaigns")
+    tenant_id: str = "default"
+    default_region: str = Field(default="US", description="ISO 3166 country of numbers written without one")
+    default_timezone: str = "UTC"
+
+    twilio_account_sid: str = ""
+    twilio_auth_token: SecretStr = SecretStr("")
+    twilio_auth_token_secondary: SecretStr = Field(
+        default=SecretStr(""), description="the other token during a rotation"
+    )
+    twilio_base_url: str = "https://api.twilio.com"
+    sendgrid_api_key: SecretStr = SecretStr("")
+    sendgrid_base_url: str = "https://api.sendgrid.com"
+    sendgrid_webhook_public_key: str = Field(default="", description="base64 DER; several separated by commas")
+
+    http_timeout_seconds: float = Field(default=15.0, gt=0, le=30, description="one provider call, in all")
+    http_connect_timeout_seconds: float = Field(default=3.0, gt=0, le=15)
+    slice_size: int = Field(default=100, ge=1, le=1000, description="texts or calls in one intent commit")
+    lanes: int = Field(default=2, ge=1, le=8, description="slices under way at once per process")
+    email_slice_size: int = Field(default=1000, ge=1, le=1000, description="mails per intent commit and request")
+    step_size: int = Field(default=500, ge=1, le=5000, description="enrollments claimed and stepped at once")
+    lease_seconds: float = Field(default=90.0, gt=0, description="how long a claim lasts; longer than any task")
+    sms_per_second: float = Field(default=100.0, gt=0, description="per sender")
+    email_per_second: float = Field(default=10_000.0, gt=0, description="per sender")
+    calls_per_second: float = Field(default=1.0, gt=0, description="per account; Twilio queues what exceeds it")
+
+    outcome_deadline_seconds: float = Field(default=6 * 3600.0, gt=0, description="wait for a final receipt this long")
+    quiet_seconds: float = Field(default=120.0, gt=0, description="wait for a receipt before asking the provider")
+    second_look_seconds: float = Field(
+        default=60.0, gt=0, description="between two questions that must agree on absence"
+    )
+    email_resend_after_seconds: float | None = Field(
+        default=None, description="resend a mail of unknown fate after this silence; unset: hold it for a person"
+    )
+
+    log_level: str = "INFO"
+    log_json: bool = False
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether both providers are on this machine, so that nobody real can be reached."""
+        return all(_is_loopback(url) for url in (self.twilio_base_url, self.sendgrid_base_url))
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim lasts."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def patience(self) -> SettlementOptions:
+        """How long to wait for receipts, and before the provider is asked."""
+        resend = self.email_resend_after_seconds
+        return SettlementOptions(
+            outcome_deadline=timedelta(seconds=self.outcome_deadline_seconds),
+            quiet=timedelta(seconds=self.quiet_seconds),
+            second_look=timedelta(seconds=self.second_look_seconds),
+            resend_after={ChannelKind.EMAIL: None if resend is None else timedelta(seconds=resend)},
+        )
+
+    def rate_of(self, kind: ChannelKind) -> Rate:
+        """How fast messages of this kind may leave. Twilio counts texts per sender, calls per account."""
+        match kind:
+            case ChannelKind.SMS:
+                return Rate(per_second=self.sms_per_second, burst=0)
+            case ChannelKind.EMAIL:
+                return Rate(per_second=self.email_per_second, burst=0)
+            case ChannelKind.VOICE:
+                return Rate(per_second=self.calls_per_second, burst=1, per_account=True)
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises BadSettings naming every setting that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{str(fault['loc'][0]).upper()}: {fault['msg'].lower()}" for fault in error.errors()]
+        raise BadSettings("; ".join(lines)) from None
+
+
+def missing_credentials(settings: Settings, channels: frozenset[str]) -> list[str]:
+    """What must be set before these channels can send; empty when all is there."""
+    missing = []
+    if channels & {"sms", "voice"}:
+        if not settings.twilio_account_sid:
+            missing.append("TWILIO_ACCOUNT_SID")
+        if not settings.twilio_auth_token.get_secret_value():
+            missing.append("TWILIO_AUTH_TOKEN")
+    if "email" in channels and not settings.sendgrid_api_key.get_secret_value():
+        missing.append("SENDGRID_API_KEY")
+    return missing
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

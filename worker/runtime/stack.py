@@ -1,0 +1,71 @@
+"""The programs of a whole system on one machine. The Procfile and docker-compose.yml name the same ones; a test compares."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from worker.runtime.errors import NotWritable, PortInUse
+from worker.runtime.supervisor import Program
+
+_CELERY = "celery -A worker.tasks.app"
+_WORKER_OPTIONS = "--without-mingle --without-gossip -l warning"
+
+COMMANDS: Mapping[str, str] = {
+    "web": "campaigns web",
+    "sms": f"{_CELERY} worker -Q sms -n sms@%h -c 2 {_WORKER_OPTIONS}",
+    "email": f"{_CELERY} worker -Q email -n email@%h -c 1 {_WORKER_OPTIONS}",
+    "voice": f"{_CELERY} worker -Q voice -n voice@%h -c 1 {_WORKER_OPTIONS}",
+    "control": f"{_CELERY} worker -Q control,inbox,reconcile -n control@%h -c 1 {_WORKER_OPTIONS}",
+    "beat": f"{_CELERY} beat -l warning",
+    "flower": f"{_CELERY} flower --conf=worker/tasks/flowerconfig.py",
+}
+"""Name -> command line, as the Procfile has it."""
+
+WORKERS = ("sms", "email", "voice", "control")
+
+
+def program(name: str, extra: str = "") -> Program:
+    """One of the system's programs, run by the Python we run in, from wherever we are installed."""
+    words = f"{COMMANDS[name]} {extra}".split()
+    config = str(Path(__file__).parent.parent / "tasks" / "flowerconfig.py")
+    words = [word.replace("worker/tasks/flowerconfig.py", config) for word in words]
+    start = {"campaigns": ("-m", "worker.cli.main"), "celery": ("-m", "celery")}[words[0]]
+    return Program(name=name, command=(sys.executable, *start, *words[1:]), restart=True)
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port, or a free one if another program listens there."""
+    try:
+        require_port(wanted)
+    except PortInUse:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+    return wanted
+
+
+def require_port(port: int, host: str = "127.0.0.1") -> None:
+    """Raise PortInUse if another program listens on it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUse(
+                f"port {port} on {host} cannot be used ({error.strerror}); stop the other program or choose another port"
+            ) from None
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder, or raise NotWritable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise NotWritable(
+            f"cannot write to {folder.resolve()} ({error.strerror}); set DATA_DIR to another folder"
+        ) from None

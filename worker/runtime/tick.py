@@ -1,0 +1,42 @@
+"""The pulse: looks what is due and hints at it. Every worker process ticks; a lease in the database lets one do it.
+
+Losing every tick of one process, or having two beats, changes nothing: the next process takes the lease.
+"""
+
+from typing import Final
+
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.hints import Hint, Work
+from worker.store.rows import WorkKind
+
+PERIOD_SECONDS = 0.5
+WORK_OF: Final = {
+    WorkKind.ENROLL: Work.ENROLL,
+    WorkKind.ADVANCE: Work.ADVANCE,
+    WorkKind.CANCEL: Work.CANCEL,
+    WorkKind.SMS: Work.SMS,
+    WorkKind.EMAIL: Work.EMAIL,
+    WorkKind.VOICE: Work.VOICE,
+}
+SWEEPS: Final = {Work.INBOX: 1.0, Work.RECONCILE: 2.0}
+"""Work that belongs to no run, and how many seconds apart it is hinted at."""
+
+MOST_HINTS = 4
+"""Hints for one kind of work in one run per tick; each one drains until nothing is left."""
+
+
+def tick(rt: Runtime) -> int:
+    """Hint at everything that is due, if it is our turn. Returns the number of hints."""
+    if not rt.store.take_tick("tick", rt.owner, PERIOD_SECONDS):
+        return 0
+    hints = 0
+    for due in rt.store.due_work(rt.now()):
+        work = WORK_OF[due.kind]
+        for _ in range(min(MOST_HINTS, 1 + due.count // (10 * rt.settings.slice_size))):
+            rt.hint(Hint(work, due.tenant_id, due.run_id, due.count))
+            hints += 1
+    for work, seconds in SWEEPS.items():
+        if rt.store.take_tick(work, rt.owner, seconds):
+            rt.hint(Hint(work, rt.settings.tenant_id))
+            hints += 1
+    return hints

@@ -1,0 +1,124 @@
+"""Attempts as decisions see them: their facts, and the lists of those that somebody must look into."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, case, select
+
+from channels.messages import ChannelKind
+from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus
+from worker.domain.enrollment import MessageKey
+from worker.store import dialect
+from worker.store.codec import from_json, millis, moment
+from worker.store.dialect import fixed
+from worker.store.tables import attempts, messages
+
+
+def facts(conn: Connection, attempt_ids: Sequence[str], tenant_id: str | None = None) -> list[AttemptFacts]:
+    """The facts of these attempts; ids nobody knows are left out. An attempt id is a secret of its own tenant."""
+    if not attempt_ids:
+        return []
+    given = dialect.ids(conn, "attempt_id", attempt_ids)
+    return _all(conn, _facts().join(given, attempts.c.attempt_id == given.c.attempt_id), tenant_id)
+
+
+def facts_by_ref(
+    conn: Connection, provider_refs: Sequence[str], provider: str | None = None, tenant_id: str | None = None
+) -> list[AttemptFacts]:
+    """The same, found by the ids the provider gave."""
+    wanted = [(ref,) for ref in provider_refs if ref]
+    if not wanted:
+        return []
+    given = dialect.records(conn, {"ref": Text()}, wanted)
+    known = (attempts.c.provider_ref == given.c.ref) & (attempts.c.provider_ref != "")
+    query = _facts().join(given, known)
+    return _all(conn, query if provider is None else query.where(attempts.c.provider == provider), tenant_id)
+
+
+def stale_dispatching(conn: Connection, limit: int) -> list[AttemptFacts]:
+    """Attempts whose worker must be dead: committed as dispatching, and the lease is over. They may have left."""
+    query = _facts().where(
+        attempts.c.status == fixed(AttemptStatus.DISPATCHING), attempts.c.lease_until <= dialect.now_ms(conn)
+    )
+    return _all(conn, query.order_by(attempts.c.lease_until).limit(limit), None)
+
+
+def due_unknown(conn: Connection, now: datetime, limit: int) -> list[AttemptFacts]:
+    """Attempts of unknown fate that it is time to ask the provider about."""
+    return _all(conn, _watched(MessageStatus.UNKNOWN, AttemptStatus.UNKNOWN, now, limit), None)
+
+
+def silent_accepted(conn: Connection, now: datetime, limit: int) -> list[AttemptFacts]:
+    """Attempts the provider has, whose final receipt should have come by now."""
+    return _all(conn, _watched(MessageStatus.ACCEPTED, AttemptStatus.ACCEPTED, now, limit), None)
+
+
+def held(conn: Connection, tenant_id: str, run_id: str, limit: int = 100) -> list[AttemptFacts]:
+    """Attempts nobody can tell the fate of; a person decides."""
+    query = _facts().where(
+        messages.c.run_id == run_id,
+        messages.c.status == MessageStatus.HELD,
+        attempts.c.status == fixed(AttemptStatus.UNKNOWN),
+    )
+    return _all(conn, query.order_by(attempts.c.attempt_id).limit(limit), tenant_id)
+
+
+def _watched(message: MessageStatus, attempt: AttemptStatus, now: datetime, limit: int) -> Select[Any]:
+    return (
+        _facts()
+        .where(
+            messages.c.status == fixed(message),
+            messages.c.due_at <= millis(now),
+            attempts.c.status == fixed(attempt),
+        )
+        .order_by(messages.c.due_at)
+        .limit(limit)
+    )
+
+
+def _facts() -> Select[Any]:
+    message, attempt = messages.c, attempts.c
+    return select(
+        *(message.tenant_id, message.run_id, message.enrollment_id, message.message_id, message.channel),
+        *(message.state, message.action, message.visit, message.address, message.sender, message.content),
+        *(message.disposition, message.status.label("message_status"), _counted_before().label("counted")),
+        *(attempt.attempt_id, attempt.status, attempt.number, attempt.rank, attempt.lookups),
+        *(attempt.dispatched_at, attempt.provider_ref),
+    ).join_from(messages, attempts, message.message_id == attempt.message_id)
+
+
+def _counted_before() -> ColumnElement[int]:
+    """The attempts of the message that count, this one left out."""
+    return messages.c.counted - case((attempts.c.counted, 1), else_=0)
+
+
+def _all(conn: Connection, query: Select[Any], tenant_id: str | None) -> list[AttemptFacts]:
+    """`tenant_id` None: of every tenant, for the sweeps, which serve all."""
+    if tenant_id is not None:
+        query = query.where(messages.c.tenant_id == tenant_id)
+    return [_attempt_facts(row) for row in conn.execute(query)]
+
+
+def _attempt_facts(row: Row[Any]) -> AttemptFacts:
+    return AttemptFacts(
+        tenant_id=row.tenant_id,
+        run_id=row.run_id,
+        enrollment_id=row.enrollment_id,
+        message_id=row.message_id,
+        key=MessageKey(row.state, row.action, row.visit),
+        attempt_id=row.attempt_id,
+        channel=ChannelKind(row.channel),
+        status=AttemptStatus(row.status),
+        message_status=MessageStatus(row.message_status),
+        number=row.number,
+        counted=row.counted,
+        rank=row.rank,
+        to=row.address,
+        sender=row.sender,
+        content=from_json(row.content),
+        dispatched_at=moment(row.dispatched_at),
+        provider_ref=row.provider_ref,
+        lookups=row.lookups,
+        disposition=row.disposition,
+    )

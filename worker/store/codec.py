@@ -1,0 +1,42 @@
+"""How values are stored: times as milliseconds since 1970 UTC, documents as JSON text; the same on both databases."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from ulid import ULID
+
+
+def millis(moment: datetime) -> int:
+    """Milliseconds since 1970. The moment must be aware."""
+    return round(moment.timestamp() * 1000)
+
+
+def millis_or_none(moment: datetime | None) -> int | None:
+    """The same for a moment that may be absent."""
+    return None if moment is None else millis(moment)
+
+
+def moment(value: int) -> datetime:
+    """The inverse of `millis`."""
+    return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def moment_or_none(value: int | None) -> datetime | None:
+    """The same for a column that may be NULL."""
+    return None if value is None else moment(value)
+
+
+def to_json(value: Any) -> str:
+    """JSON text with sorted keys, so that equal documents are equal text."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+
+
+def from_json(text: str) -> Any:
+    """The inverse of `to_json`."""
+    return orjson.loads(text)
+
+
+def new_id() -> str:
+    """A ULID: 26 characters that sort by the millisecond they were made."""
+    return str(ULID())

@@ -1,0 +1,238 @@
+"""Everything in which SQLite and PostgreSQL differ; the rest of the store is written once.
+
+1. SQLite has one writer: every write transaction is BEGIN IMMEDIATE, so that it waits at its start and never fails
+   half-way. WAL with synchronous=FULL, since a forgotten intent is a second text.
+2. PostgreSQL has many: READ COMMITTED, row locks, SKIP LOCKED. SQLAlchemy leaves the lock clauses out on SQLite.
+3. A batch is one parameter: arrays on PostgreSQL, a JSON text on SQLite. `records` makes a table of it on both.
+4. Leases are read on one clock: the database's on PostgreSQL, the host's on SQLite, which serves one host.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Table,
+    Text,
+    TextClause,
+    bindparam,
+    cast,
+    column,
+    create_engine,
+    event,
+    extract,
+    func,
+    insert,
+    literal,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.types import TypeEngine
+
+from worker.store.codec import to_json
+
+Columns = Mapping[str, TypeEngine[Any]]
+"""The columns of a batch, by name."""
+
+READ_ONLY: Final = "campaigns_read_only"
+
+_BUSY_SECONDS: Final = 30
+_PRAGMAS: Final = (
+    f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+)
+_SESSION: Final = (
+    "SET synchronous_commit = on",
+    # The plan of a batch depends on its size and on a table that grows under way; a generic plan may be a full scan.
+    "SET plan_cache_mode = force_custom_plan",
+)
+_RETRYABLE_STATES: Final = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
+_ROLLED_BACK_STATES: Final = frozenset({"40001", "40P01"})
+_SQLITE_BUSY: Final = frozenset({5, 6})
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for `sqlite:///file` or `postgresql://…`. `sqlite://` is a database in memory, for one thread only.
+
+    Raises ValueError for any other kind. Not to be shared with a forked child.
+    """
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            parsed = parsed.set(drivername="sqlite+pysqlite")
+            in_memory: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+            on_disk: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}}
+            engine = create_engine(parsed, **(on_disk if parsed.database else in_memory))
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        case "postgresql" | "postgres":
+            engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            event.listen(engine, "connect", _prepare_postgres)
+        case other:
+            raise ValueError(f"no support for {other!r} databases; use sqlite:///file or postgresql://user@host/name")
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(READ_ONLY) else "BEGIN IMMEDIATE")
+
+
+def _prepare_postgres(connection: Any, _: object) -> None:
+    for statement in _SESSION:
+        connection.execute(statement)
+    connection.commit()
+
+
+def reading(conn: Connection) -> Connection:
+    """Make the next transaction of this connection a read of one snapshot."""
+    options: dict[str, Any] = {READ_ONLY: True}
+    if _is_postgres(conn):
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return conn.execution_options(**options)
+
+
+def now_ms(conn: Connection) -> ColumnElement[int]:
+    """The clock of leases in milliseconds, as an expression; on PostgreSQL the start of the statement."""
+    if _is_postgres(conn):
+        return cast(extract("epoch", func.statement_timestamp()) * 1000, BigInteger)
+    return literal(time.time_ns() // 1_000_000, BigInteger)
+
+
+def now_us(conn: Connection) -> ColumnElement[int]:
+    """The same in microseconds, for rates."""
+    if _is_postgres(conn):
+        return cast(extract("epoch", func.statement_timestamp()) * 1_000_000, BigInteger)
+    return literal(time.time_ns() // 1_000, BigInteger)
+
+
+def fixed(value: str) -> ColumnElement[str]:
+    """A value written into the statement, so that the planner sees that a partial index holds what is asked for."""
+    return bindparam(None, str(value), literal_execute=True)
+
+
+def fixed_list(values: Iterable[str]) -> BindParameter[list[str]]:
+    """The same for IN."""
+    return bindparam(None, [str(value) for value in values], expanding=True, literal_execute=True)
+
+
+def records(conn: Connection, columns: Columns, rows: Sequence[Sequence[Any]]) -> FromClause:
+    """A batch of rows as a table to join with, insert from or update from. One statement, however many rows."""
+    if _is_postgres(conn):
+        lists = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        arrays = [
+            bindparam(None, _plain(values) if isinstance(kind, Text) else list(values), type_=ARRAY(kind))
+            for values, kind in zip(lists, columns.values(), strict=True)
+        ]
+        derived: list[Any] = [column(name, kind) for name, kind in columns.items()]
+        return func.unnest(*arrays).table_valued(*derived, name="batch").render_derived()
+    each = func.json_each(to_json(rows)).table_valued("value", name="each")
+    fields = [
+        func.json_extract(each.c.value, f"$[{place}]", type_=kind).label(name)
+        for place, (name, kind) in enumerate(columns.items())
+    ]
+    return select(*fields).subquery("batch")
+
+
+def _plain(values: Iterable[str | None]) -> list[str | None]:
+    """Without the enums: the driver refuses an array of several types."""
+    return [None if value is None else str(value) for value in values]
+
+
+def ids(conn: Connection, name: str, values: Iterable[str]) -> FromClause:
+    """The same for one column of ids."""
+    return records(conn, {name: Text()}, [(value,) for value in values])
+
+
+def table_records(conn: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> FromClause:
+    """The same with the types of a table's columns."""
+    return records(conn, {name: table.c[name].type for name in names}, rows)
+
+
+Upsert = postgresql.Insert | sqlite.Insert
+
+
+def upsert(conn: Connection, table: Table) -> Upsert:
+    """An INSERT that has `on_conflict_do_nothing` and `on_conflict_do_update`.
+
+    From a SELECT, that must have a WHERE (`true()`): else SQLite reads ON CONFLICT as a join condition.
+    """
+    return postgresql.insert(table) if _is_postgres(conn) else sqlite.insert(table)
+
+
+def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert many new rows the fastest way there is: COPY, or a prepared statement. A conflict is an error."""
+    if not rows:
+        return
+    if not _is_postgres(conn):
+        conn.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        return
+    quoted = ", ".join(conn.dialect.identifier_preparer.quote(name) for name in names)
+    statement = f"COPY {table.name} ({quoted}) FROM STDIN"
+    driver: Any = conn.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:  # the driver was spoken to directly; callers expect SQLAlchemy's errors
+        raise DBAPIError(statement, None, error) from error
+
+
+def serialize(conn: Connection, name: str) -> None:
+    """Wait until no other transaction is in the section of this name; it is left at the end of this one."""
+    if _is_postgres(conn):
+        conn.execute(_ADVISORY_LOCK, {"name": name})
+
+
+_ADVISORY_LOCK: Final[TextClause] = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def least(conn: Connection, *values: ColumnElement[int]) -> ColumnElement[int]:
+    """The smallest of several values in a row."""
+    return func.least(*values) if _is_postgres(conn) else func.min(*values)
+
+
+def may_retry(error: DBAPIError) -> bool:
+    """Whether the transaction failed before its commit for a reason that may be gone at once."""
+    state = getattr(error.orig, "sqlstate", None)
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return (code & 0xFF) in _SQLITE_BUSY
+    return connection_lost(error) or state in _RETRYABLE_STATES
+
+
+def was_rolled_back(error: DBAPIError) -> bool:
+    """Whether a COMMIT that raised this certainly changed nothing."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code is not None or getattr(error.orig, "sqlstate", None) in _ROLLED_BACK_STATES
+
+
+def connection_lost(error: DBAPIError) -> bool:
+    """Whether the server went away or was not there."""
+    state = getattr(error.orig, "sqlstate", None)
+    no_answer = isinstance(error.orig, (psycopg.OperationalError, psycopg.InterfaceError)) and state is None
+    return error.connection_invalidated or no_answer or str(state or "").startswith("08")
+
+
+def _is_postgres(conn: Connection) -> bool:
+    return conn.dialect.name == "postgresql"

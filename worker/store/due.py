@@ -1,0 +1,93 @@
+"""What is due, per run and kind of work: the one question that is asked many times a second.
+
+Counts stop at a cap, and every part is served by a partial index, so that asking is cheap with a million waiting.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
+
+from channels.messages import ChannelKind
+from worker.domain.attempt import MessageStatus
+from worker.domain.run import RunStatus
+from worker.store import dialect
+from worker.store.codec import millis
+from worker.store.dialect import fixed
+from worker.store.rows import DueWork, WorkKind
+from worker.store.signals import BULK, URGENT
+from worker.store.tables import enrollments, messages, runs
+
+CAP: Final = 5000
+"""Nobody needs to know more about how much is due."""
+
+
+def due_work(conn: Connection, now: datetime) -> list[DueWork]:
+    """Everything that could be done now in any run of any tenant; empty kinds are left out."""
+    at = millis(now)
+    running = runs.c.status == RunStatus.RUNNING
+    channels = [_when(running, _queued(kind, at)).label(kind.value) for kind in ChannelKind]
+    query = select(
+        *(runs.c.tenant_id, runs.c.run_id, runs.c.status, runs.c.enrolled),
+        _when(running, _steppable(conn, at)).label("advance"),
+        *channels,
+        _is_open().label("open"),
+        _any_queued().label("queued"),
+    ).where(runs.c.finished_at.is_(None))
+    return [work for row in conn.execute(query) for work in _of_run(row)]
+
+
+def _of_run(row: Row[Any]) -> list[DueWork]:
+    match RunStatus(row.status):
+        case RunStatus.RUNNING:
+            ended = row.enrolled and not row.open  # a step will see that the run is complete
+            counts = {
+                WorkKind.ENROLL: 0 if row.enrolled else 1,
+                WorkKind.ADVANCE: row.advance or (1 if ended else 0),
+                **{WorkKind(kind): getattr(row, kind.value) for kind in ChannelKind},
+            }
+        case RunStatus.CANCELLED | RunStatus.FAILED:
+            counts = {WorkKind.CANCEL: 1 if row.open or row.queued else 0}
+        case RunStatus.PAUSED | RunStatus.COMPLETED:
+            counts = {}
+    return [
+        DueWork(kind=kind, tenant_id=row.tenant_id, run_id=row.run_id, count=count)
+        for kind, count in counts.items()
+        if count
+    ]
+
+
+def _steppable(conn: Connection, at: int) -> ColumnElement[int]:
+    row = enrollments.c
+    free = or_(row.lease_until.is_(None), row.lease_until <= dialect.now_ms(conn))
+    return _per_priority(
+        select(literal(1)).where(row.run_id == runs.c.run_id, row.finished_at.is_(None), row.due_at <= at, free),
+        row.priority,
+    )
+
+
+def _queued(kind: ChannelKind, at: int) -> ColumnElement[int]:
+    row = messages.c
+    queued = and_(row.run_id == runs.c.run_id, row.channel == kind, row.status == fixed(MessageStatus.QUEUED))
+    return _per_priority(select(literal(1)).where(queued, row.due_at <= at), row.priority)
+
+
+def _per_priority(rows: Select[Any], priority: ColumnElement[int]) -> ColumnElement[int]:
+    """How many rows, each priority counted by itself so that the index is entered at the right place."""
+    parts = []
+    for value in (URGENT, BULK):
+        capped = rows.where(priority == value).limit(CAP).correlate(runs).subquery()
+        parts.append(select(func.count()).select_from(capped).scalar_subquery())
+    return parts[0] + parts[1]
+
+
+def _is_open() -> ColumnElement[bool]:
+    return exists().where(enrollments.c.run_id == runs.c.run_id, enrollments.c.finished_at.is_(None))
+
+
+def _any_queued() -> ColumnElement[bool]:
+    return exists().where(messages.c.run_id == runs.c.run_id, messages.c.status == fixed(MessageStatus.QUEUED))
+
+
+def _when(condition: ColumnElement[bool], count: ColumnElement[int]) -> ColumnElement[int]:
+    return case((condition, count), else_=0)

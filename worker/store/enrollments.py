@@ -1,0 +1,280 @@
+"""Claims enrollments that are due and commits what their step came to.
+
+1. A claim is a lease: it counts the epoch up, and every later write names the epoch. A worker that was thought dead
+   writes nothing.
+2. One commit holds the new state, the messages it owes, the outcomes it files and the news it has consumed.
+3. News that came during the step leaves the enrollment due.
+4. A row that is claimed again and again and never committed breaks its worker: it is failed, with the reason.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, Integer, Text, case, delete, or_, select, true, update
+
+from worker.domain.effects import Dispatch
+from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipient
+from worker.domain.events import Event, event_from_json
+from worker.store import dialect, outcomes, runs, signals
+from worker.store.codec import from_json, millis, millis_or_none, moment, new_id, to_json
+from worker.store.rows import EnrollmentClaim, StepCommit
+from worker.store.signals import BULK, URGENT, priority_of
+from worker.store.tables import contacts, enrollments, messages
+from worker.store.tables import signals as signals_table
+
+MAX_CLAIMS: Final = 5
+"""Claims without a commit before an enrollment is failed."""
+
+_STEPPED: Final[dialect.Columns] = {
+    "tenant_id": Text(),
+    "enrollment_id": Text(),
+    "epoch": BigInteger(),
+    "wake": Integer(),
+    "status": Text(),
+    "due_at": BigInteger(),
+    "state": Text(),
+    "disposition": Text(),
+    "reason": Text(),
+    "finished_at": BigInteger(),
+}
+_OWED: Final = (
+    *("message_id", "tenant_id", "run_id", "enrollment_id", "contact_id", "state", "action", "visit"),
+    *("channel", "status", "priority", "due_at", "address", "sender", "content", "created_at"),
+)
+
+
+def claim(
+    conn: Connection, tenant_id: str, run_id: str, *, owner: str, limit: int, lease: timedelta, now: datetime
+) -> list[EnrollmentClaim]:
+    """Lease up to `limit` enrollments of a running run that are due at `now`; people who wrote first, then the oldest.
+
+    Empty when nothing is due or the run is not running.
+    """
+    if not runs.lock_running(conn, tenant_id, run_id):
+        return []
+    taken: list[str] = []
+    poisoned: list[str] = []
+    for priority in (URGENT, BULK):
+        room = limit - len(taken)
+        if room > 0:
+            for enrollment_id, claims in _take(
+                conn, tenant_id, run_id, priority, owner=owner, limit=room, lease=lease, now=now
+            ):
+                (taken if claims <= MAX_CLAIMS else poisoned).append(enrollment_id)
+    if poisoned:
+        _quarantine(conn, tenant_id, poisoned, now)
+    return _load(conn, tenant_id, taken) if taken else []
+
+
+def commit(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> int:
+    """Write the steps whose claim still holds; the others write nothing. Returns how many were written."""
+    if not commits:
+        return 0
+    written_ids = _write_state(conn, commits, now)
+    written = [c for c in commits if c.claim.enrollment.enrollment_id in written_ids]
+    _owe_messages(conn, written, now)
+    outcomes.file_steps(conn, written, now)
+    _forget_signals(conn, written)
+    return len(written)
+
+
+def _take(
+    conn: Connection,
+    tenant_id: str,
+    run_id: str,
+    priority: int,
+    *,
+    owner: str,
+    limit: int,
+    lease: timedelta,
+    now: datetime,
+) -> list[tuple[str, int]]:
+    row, clock = enrollments.c, dialect.now_ms(conn)
+    picked = (
+        select(row.enrollment_id)
+        .where(
+            row.tenant_id == tenant_id,
+            row.run_id == run_id,
+            row.priority == priority,
+            row.due_at <= millis(now),
+            row.finished_at.is_(None),
+            or_(row.lease_until.is_(None), row.lease_until <= clock),
+        )
+        .order_by(row.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("picked")
+        .prefix_with("MATERIALIZED")  # else LIMIT may be evaluated again and more rows locked than asked for
+    )
+    statement = (
+        update(enrollments)
+        .where(row.enrollment_id == picked.c.enrollment_id)
+        .values(
+            epoch=row.epoch + 1,
+            claims=row.claims + 1,
+            lease_until=clock + round(lease.total_seconds() * 1000),
+            lease_owner=owner,
+        )
+        .returning(row.enrollment_id, row.claims)
+    )
+    return [(found.enrollment_id, found.claims) for found in conn.execute(statement)]
+
+
+def _quarantine(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str], now: datetime) -> None:
+    given = dialect.ids(conn, "enrollment_id", enrollment_ids)
+    conn.execute(
+        update(enrollments)
+        .where(enrollments.c.tenant_id == tenant_id, enrollments.c.enrollment_id == given.c.enrollment_id)
+        .values(
+            status=EnrollmentStatus.FAILED,
+            reason=f"quarantined: {MAX_CLAIMS} workers took it and none could commit its step; see their logs",
+            finished_at=millis(now),
+            due_at=None,
+            lease_until=None,
+        )
+    )
+    signals.forget(conn, enrollment_ids)
+
+
+def _load(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> list[EnrollmentClaim]:
+    given = dialect.ids(conn, "enrollment_id", enrollment_ids)
+    row, contact = enrollments.c, contacts.c
+    query = (
+        select(
+            *(row.enrollment_id, row.run_id, row.contact_id, row.status, row.state, row.epoch, row.wake, row.due_at),
+            *(contact.phone, contact.email, contact.timezone, contact.fields),
+        )
+        .join(given, row.enrollment_id == given.c.enrollment_id)
+        .outerjoin(contacts, (contact.tenant_id == row.tenant_id) & (contact.contact_id == row.contact_id))
+        .where(row.tenant_id == tenant_id)
+        .order_by(row.priority, row.due_at, row.enrollment_id)
+    )
+    news = _news(conn, tenant_id, enrollment_ids)
+    return [_claimed(tenant_id, found, news) for found in conn.execute(query)]
+
+
+def _news(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[int, Event]]]:
+    given = dialect.ids(conn, "enrollment_id", enrollment_ids)
+    news = signals_table.c
+    query = (
+        select(news.enrollment_id, news.signal_id, news.event)
+        .join(given, news.enrollment_id == given.c.enrollment_id)
+        .where(news.tenant_id == tenant_id)
+        .order_by(news.signal_id)
+    )
+    events = defaultdict(list)
+    for enrollment_id, signal_id, event in conn.execute(query):
+        events[enrollment_id].append((signal_id, event_from_json(from_json(event))))
+    return events
+
+
+def _claimed(tenant_id: str, row: Any, news: Mapping[str, Sequence[tuple[int, Event]]]) -> EnrollmentClaim:
+    recipient = Recipient(
+        contact_id=row.contact_id,
+        phone=row.phone or "",
+        email=row.email or "",
+        timezone=row.timezone or "",
+        fields=from_json(row.fields or "{}"),
+    )
+    return EnrollmentClaim(
+        tenant_id=tenant_id,
+        run_id=row.run_id,
+        enrollment=Enrollment.from_json(
+            row.enrollment_id, EnrollmentStatus(row.status), recipient, from_json(row.state) if row.state else {}
+        ),
+        epoch=row.epoch,
+        wake=row.wake,
+        due_at=moment(row.due_at),
+        events=tuple(news.get(row.enrollment_id, ())),
+    )
+
+
+def _write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> set[str]:
+    at = millis(now)
+    given = dialect.records(conn, _STEPPED, [_stepped(c, at) for c in commits])
+    row, step = enrollments.c, given.c
+    statement = (
+        update(enrollments)
+        .where(
+            row.enrollment_id == step.enrollment_id,
+            row.tenant_id == step.tenant_id,
+            row.epoch == step.epoch,
+            row.finished_at.is_(None),
+        )
+        .values(
+            status=step.status,
+            state=step.state,
+            disposition=step.disposition,
+            reason=step.reason,
+            finished_at=step.finished_at,
+            due_at=case((step.finished_at.is_not(None), None), (row.wake == step.wake, step.due_at), else_=at),
+            priority=case((row.wake == step.wake, BULK), else_=row.priority),
+            claims=0,
+            lease_until=None,
+            lease_owner="",
+        )
+        .returning(row.enrollment_id)
+    )
+    return set(conn.execute(statement).scalars())
+
+
+def _stepped(commit: StepCommit, at: int) -> tuple[Any, ...]:
+    claim, enrollment = commit.claim, commit.transition.enrollment
+    ended = enrollment.status in FINAL
+    return (
+        claim.tenant_id,
+        enrollment.enrollment_id,
+        claim.epoch,
+        claim.wake,
+        enrollment.status,
+        None if ended else millis_or_none(commit.transition.due_at),
+        to_json(enrollment.to_json()),
+        enrollment.disposition,
+        enrollment.reason,
+        at if ended else None,
+    )
+
+
+def _owe_messages(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:
+    at = millis(now)
+    rows = [
+        _owed(commit, effect, at)
+        for commit in commits
+        for effect in commit.transition.effects
+        if isinstance(effect, Dispatch)
+    ]
+    if rows:
+        given = dialect.table_records(conn, messages, _OWED, rows)
+        insert = dialect.upsert(conn, messages).from_select(_OWED, select(given).where(true()))
+        conn.execute(insert.on_conflict_do_nothing())
+
+
+def _owed(commit: StepCommit, effect: Dispatch, at: int) -> tuple[Any, ...]:
+    claim = commit.claim
+    return (
+        new_id(),
+        claim.tenant_id,
+        claim.run_id,
+        claim.enrollment.enrollment_id,
+        claim.enrollment.recipient.contact_id,
+        *effect.key,
+        effect.channel,
+        "queued",
+        min((priority_of(event) for _, event in claim.events), default=BULK),
+        at,
+        effect.to,
+        effect.sender,
+        to_json(effect.content),
+        at,
+    )
+
+
+def _forget_signals(conn: Connection, commits: Sequence[StepCommit]) -> None:
+    """Those that were consumed, and all of the enrollments that have ended."""
+    consumed = [(signal_id,) for commit in commits for signal_id, _ in commit.claim.events]
+    if consumed:
+        given = dialect.records(conn, {"signal_id": BigInteger()}, consumed)
+        conn.execute(delete(signals_table).where(signals_table.c.signal_id.in_(select(given.c.signal_id))))
+    signals.forget(conn, [c.claim.enrollment.enrollment_id for c in commits if c.transition.enrollment.status in FINAL])

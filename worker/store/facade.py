@@ -1,0 +1,149 @@
+"""The store as the rest of the worker sees it: every call is one transaction, retried as a whole where that is safe.
+
+The functions are documented where they are written; here they only get their transaction. A `writes` may raise
+CommitUnknown; a `reads` sees one snapshot.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, select
+
+from channels.messages import ChannelKind
+from worker.domain.events import Event
+from worker.store import (
+    attempts,
+    cancel,
+    contacts,
+    dialect,
+    documents,
+    due,
+    enrollments,
+    inbox,
+    leases,
+    messages,
+    reports,
+    runs,
+    schema,
+    settlements,
+    signals,
+    suppressions,
+    transactions,
+)
+from worker.store.codec import moment
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def writes(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate["Store", P], T]:
+    """A method that runs `work` in a write transaction."""
+
+    @wraps(work)
+    def method(self: "Store", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return transactions.write(self.engine, lambda conn: work(conn, *args, **kwargs))
+
+    return method
+
+
+def reads(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate["Store", P], T]:
+    """A method that runs `work` on one snapshot."""
+
+    @wraps(work)
+    def method(self: "Store", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return transactions.read(self.engine, lambda conn: work(conn, *args, **kwargs))
+
+    return method
+
+
+def _now(conn: Connection) -> datetime:
+    """The clock that leases are read on."""
+    return moment(conn.execute(select(dialect.now_ms(conn))).scalar_one())
+
+
+def _signal_person(  # noqa: PLR0917 - who, how, where, what, when
+    conn: Connection,
+    tenant_id: str,
+    channel: ChannelKind,
+    address: str,
+    event: Event,
+    now: datetime,
+    *,
+    sender: str = "",
+) -> list[str]:
+    """Tell the enrollments a person may be answering (see `enrollments_awaiting`). Returns the runs touched."""
+    found = reports.awaiting(conn, tenant_id, channel, suppressions.normal(address), sender=sender)
+    signals.post(conn, [(tenant_id, one.enrollment_id, event) for one in found], now)
+    return [one.run_id for one in found]
+
+
+class Store:
+    """A database. Make one per process, after any fork, and close it. Safe for threads, except in memory.
+
+    `Store("sqlite:///path")`, `Store("postgresql://user@host/name")`, `Store("sqlite://")` in memory.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = dialect.make_engine(url)
+
+    def close(self) -> None:
+        """Release all connections."""
+        self.engine.dispose()
+
+    migrate = writes(schema.migrate)
+    check_schema = reads(schema.check)
+    now = reads(_now)
+
+    put_documents = writes(documents.put)
+    get_document = reads(documents.get)
+    find_document = reads(documents.find)
+    list_documents = reads(documents.list_of)
+
+    import_contacts = writes(contacts.import_batch)
+    get_contact = reads(contacts.get)
+    find_contacts = reads(contacts.find)
+    block_contact = writes(contacts.block)
+    contact_fields = reads(contacts.field_names)
+    list_size = reads(contacts.list_size)
+
+    suppress = writes(suppressions.add)
+    unsuppress = writes(suppressions.remove)
+
+    create_run = writes(runs.create)
+    get_run = reads(runs.get)
+    find_runs = reads(runs.find)
+    change_run_status = writes(runs.change_status)
+    enroll_chunk = writes(runs.enroll_chunk)
+    finish_run_if_done = writes(runs.finish_if_done)
+    cancel_chunk = writes(cancel.cancel_chunk)
+    in_flight = reads(runs.in_flight)
+
+    claim_enrollments = writes(enrollments.claim)
+    commit_steps = writes(enrollments.commit)
+    signal = writes(signals.post)
+    signal_person = writes(_signal_person)
+    enrollments_awaiting = reads(reports.awaiting)
+
+    claim_messages = writes(messages.claim)
+    attempt_facts = reads(attempts.facts)
+    facts_by_ref = reads(attempts.facts_by_ref)
+    settle = writes(settlements.apply)
+
+    due_work = reads(due.due_work)
+    stale_dispatching = reads(attempts.stale_dispatching)
+    due_unknown = reads(attempts.due_unknown)
+    silent_accepted = reads(attempts.silent_accepted)
+    held = reads(attempts.held)
+
+    inbox_add = writes(inbox.add)
+    inbox_claim = writes(inbox.claim)
+    inbox_done = writes(inbox.done)
+    inbox_defer = writes(inbox.defer)
+
+    take_tick = writes(leases.take)
+
+    run_report = reads(reports.run_report)
+    run_progress = reads(reports.progress)
+    history = reads(reports.history)

@@ -1,0 +1,57 @@
+"""What the gates are told about messages that are about to be claimed: read in the same transaction."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Row, select
+
+from channels.messages import ChannelKind
+from worker.domain.dispositions import DispositionBook
+from worker.domain.run import RunStatus
+from worker.engine.gates import GateFacts, Verdict
+from worker.store import dialect, suppressions
+from worker.store.codec import from_json
+from worker.store.tables import contacts
+
+Gate = Callable[[GateFacts], Verdict]
+
+
+class Rules(Protocol):
+    """What of a run's definition a claim goes by: the channels that are on, and how outcomes are filed."""
+
+    @property
+    def channels(self) -> frozenset[ChannelKind]: ...
+
+    @property
+    def book(self) -> DispositionBook: ...
+
+
+def facts_of(
+    conn: Connection, tenant_id: str, channel: ChannelKind, queued: Sequence[Row[Any]], rules: Rules
+) -> list[GateFacts]:
+    """The facts for each of these messages of a running run, in order. Whoever was erased counts as blocked."""
+    suppressed = suppressions.reasons(conn, tenant_id, channel, {row.address for row in queued if row.address})
+    reachable = _reachable(conn, tenant_id, [row.contact_id for row in queued])
+    return [
+        GateFacts(
+            run_status=RunStatus.RUNNING,
+            channel=channel,
+            channel_enabled=channel in rules.channels,
+            to=row.address,
+            sender=row.sender,
+            content=from_json(row.content),
+            blocked=row.contact_id not in reachable,
+            suppressed=suppressions.normal(row.address) in suppressed,
+            attempts=row.counted,
+        )
+        for row in queued
+    ]
+
+
+def _reachable(conn: Connection, tenant_id: str, contact_ids: Sequence[str]) -> set[str]:
+    """Those of them who exist and are not blocked."""
+    given = dialect.ids(conn, "contact_id", dict.fromkeys(contact_ids))
+    query = select(contacts.c.contact_id).where(
+        contacts.c.tenant_id == tenant_id, contacts.c.contact_id == given.c.contact_id, contacts.c.blocked.is_(False)
+    )
+    return set(conn.execute(query).scalars())

@@ -1,0 +1,99 @@
+"""News from providers, kept the moment it is verified and applied once later.
+
+1. The unique key makes the second copy of a piece of news nothing.
+2. A claim is a lease: news whose worker died is claimed again, so applying it must be safe to repeat.
+3. News nobody knows the attempt of is looked at again, less and less often, and given up after a day.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import BigInteger, Connection, case, select, true, update
+
+from worker.store import dialect
+from worker.store.codec import from_json, millis, moment, to_json
+from worker.store.rows import InboxEntry, InboxRow
+from worker.store.tables import inbox
+
+KEEP_UNMATCHED: Final = timedelta(hours=24)
+_FIRST_WAIT_MS: Final = 1000
+_LONGEST_WAIT_MS: Final = 15 * 60 * 1000
+_COLUMNS: Final = ("tenant_id", "provider", "event_key", "payload", "received_at", "due_at")
+
+
+def add(conn: Connection, entries: Sequence[InboxEntry]) -> int:
+    """Keep these. Returns how many were new."""
+    if not entries:
+        return 0
+    rows = [
+        (e.tenant_id, e.provider, e.event_key, to_json(e.payload), millis(e.received_at), 0)  # due at once
+        for e in entries
+    ]
+    given = dialect.table_records(conn, inbox, _COLUMNS, rows)
+    insert = dialect.upsert(conn, inbox).from_select(_COLUMNS, select(given).where(true()))
+    return len(conn.execute(insert.on_conflict_do_nothing().returning(inbox.c.inbox_id)).all())
+
+
+def claim(conn: Connection, *, limit: int, lease: timedelta) -> list[InboxRow]:
+    """Lease the next entries that are due, of every tenant, the oldest first."""
+    clock = dialect.now_ms(conn)
+    picked = (
+        select(inbox.c.inbox_id)
+        .where(inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
+        .order_by(inbox.c.due_at, inbox.c.inbox_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("picked")
+        .prefix_with("MATERIALIZED")
+    )
+    statement = (
+        update(inbox)
+        .where(inbox.c.inbox_id == picked.c.inbox_id)
+        .values(due_at=clock + round(lease.total_seconds() * 1000), tries=inbox.c.tries + 1)
+        .returning(
+            *(inbox.c.inbox_id, inbox.c.tenant_id, inbox.c.provider, inbox.c.payload),
+            *(inbox.c.received_at, inbox.c.tries),
+        )
+    )
+    rows = [
+        InboxRow(
+            inbox_id=row.inbox_id,
+            tenant_id=row.tenant_id,
+            provider=row.provider,
+            payload=from_json(row.payload),
+            received_at=moment(row.received_at),
+            tries=row.tries,
+        )
+        for row in conn.execute(statement)
+    ]
+    return sorted(rows, key=lambda row: row.inbox_id)
+
+
+def done(conn: Connection, inbox_ids: Sequence[int], now: datetime, note: str = "") -> None:
+    """These have been applied. The ids are those of a claim."""
+    if inbox_ids:
+        _update(conn, inbox_ids, processed_at=millis(now), note=note)
+
+
+def defer(conn: Connection, inbox_ids: Sequence[int], now: datetime, keep: timedelta = KEEP_UNMATCHED) -> None:
+    """Nobody knows their attempt yet: look again after 1, 2, 4 … seconds up to 15 minutes, and give up after `keep`."""
+    if not inbox_ids:
+        return
+    waits = {tries: _FIRST_WAIT_MS * 2 ** (tries - 1) for tries in range(1, 11)}
+    wait = case(waits, value=inbox.c.tries, else_=_LONGEST_WAIT_MS)
+    expired = inbox.c.received_at < millis(now - keep)
+    _update(
+        conn,
+        inbox_ids,
+        due_at=dialect.now_ms(conn) + wait,
+        processed_at=case((expired, millis(now))),
+        note=case((expired, "given up: nobody knows its attempt"), else_=""),
+    )
+
+
+def _update(conn: Connection, inbox_ids: Sequence[int], **values: object) -> None:
+    given = dialect.records(conn, {"inbox_id": BigInteger()}, [(i,) for i in inbox_ids])
+    conn.execute(
+        update(inbox).where(inbox.c.inbox_id == given.c.inbox_id, inbox.c.processed_at.is_(None)).values(**values)
+    )

@@ -1,0 +1,251 @@
+"""Claims messages to be sent: gates, rate and intent in one transaction. What is not in the claim must not be sent.
+
+1. The run is locked in its status: a message is claimed before a pause returns, or not at all.
+2. The gates are asked about what the database says now, not about what was true when the message was queued.
+3. The intent is an attempt in `dispatching`. A message that has a live attempt cannot get another one: the database
+   refuses it, and the message then follows the attempt it has.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, assert_never
+
+from sqlalchemy import BigInteger, Connection, Row, Text, null, select, true, update
+
+from channels.messages import ChannelKind
+from worker.domain.attempt import LIVE, AttemptFacts, AttemptStatus, MessageStatus
+from worker.domain.dispositions import DispositionBook
+from worker.domain.enrollment import MessageKey
+from worker.domain.events import Settled
+from worker.engine.gates import GateFacts, Go, Later, Skip, verdict
+from worker.store import dialect, outcomes, rates, runs, signals
+from worker.store.codec import from_json, millis, moment, new_id
+from worker.store.dialect import fixed, fixed_list
+from worker.store.gating import Gate, Rules, facts_of
+from worker.store.rows import Claimed, Rate
+from worker.store.signals import BULK, URGENT
+from worker.store.tables import attempts, messages
+
+_INTENT: Final[dialect.Columns] = {
+    **{name: Text() for name in ("attempt_id", "tenant_id", "run_id", "message_id", "channel", "status", "provider")},
+    **{name: BigInteger() for name in ("number", "dispatched_at")},
+}
+
+
+def claim(
+    conn: Connection,
+    tenant_id: str,
+    run_id: str,
+    channel: ChannelKind,
+    *,
+    limit: int,
+    lease: timedelta,
+    now: datetime,
+    provider: str,
+    rules: Rules,
+    rate: Rate | None = None,
+    gate: Gate = verdict,
+) -> Claimed:
+    """Commit to sending up to `limit` messages of a running run that are due, urgent ones first, then the oldest.
+
+    Messages a gate stops are settled here, filed by the book of `rules`; those it puts off get a new `due_at`.
+    """
+    if not runs.lock_running(conn, tenant_id, run_id):
+        return Claimed()
+    queued = _pick(conn, tenant_id, run_id, channel, limit=limit, now=now)
+    if not queued:
+        return Claimed()
+    go, skip, later = _judge(queued, facts_of(conn, tenant_id, channel, queued, rules), gate)
+    granted, retry_at = _within_rate(conn, tenant_id, f"{provider}/{channel}", go, rate)
+    claimed = _intend(conn, granted, provider, lease, now)
+    _postpone(conn, tenant_id, later)
+    _settle(conn, skip, rules.book, now)
+    return Claimed(
+        attempts=tuple(claimed),
+        settled=len(skip),
+        later=len(later),
+        refused=len(granted) - len(claimed),
+        more=len(queued) == limit or retry_at is not None,
+        retry_at=retry_at,
+    )
+
+
+def _pick(
+    conn: Connection, tenant_id: str, run_id: str, channel: ChannelKind, *, limit: int, now: datetime
+) -> list[Row[Any]]:
+    """Lock what is due. One look per priority, so that an index serves each."""
+    row = messages.c
+    picked: list[Row[Any]] = []
+    for priority in (URGENT, BULK):
+        query = (
+            select(messages)
+            .where(
+                row.tenant_id == tenant_id,
+                row.run_id == run_id,
+                row.channel == channel,
+                row.status == fixed(MessageStatus.QUEUED),
+                row.priority == priority,
+                row.due_at <= millis(now),
+            )
+            .order_by(row.due_at)
+            .limit(limit - len(picked))
+            .with_for_update(skip_locked=True)
+        )
+        picked += conn.execute(query).all()
+        if len(picked) == limit:
+            break
+    return picked
+
+
+def _judge(
+    queued: Sequence[Row[Any]], facts: Sequence[GateFacts], gate: Gate
+) -> tuple[list[Row[Any]], list[tuple[Row[Any], Skip]], list[tuple[Row[Any], Later]]]:
+    go, skip, later = [], [], []
+    for row, known in zip(queued, facts, strict=True):
+        match gate(known):
+            case Go():
+                go.append(row)
+            case Skip() as stopped:
+                skip.append((row, stopped))
+            case Later() as put_off:
+                later.append((row, put_off))
+            case never:
+                assert_never(never)
+    return go, skip, later
+
+
+def _within_rate(
+    conn: Connection, tenant_id: str, account: str, go: Sequence[Row[Any]], rate: Rate | None
+) -> tuple[list[Row[Any]], datetime | None]:
+    """Those that may go now; the others stay queued. Buckets are locked in order of their names."""
+    if rate is None or not go:
+        return list(go), None
+    by_bucket = defaultdict(list)
+    for row in go:
+        by_bucket[account + ("" if rate.per_account else f"/{row.sender}")].append(row)
+    granted, retry_at = [], None
+    for bucket, rows in sorted(by_bucket.items()):
+        allowed, next_at = rates.take(conn, tenant_id, bucket, rate, len(rows))
+        granted += rows[:allowed]
+        retry_at = min(filter(None, (retry_at, next_at)), default=None)
+    return granted, retry_at
+
+
+def _intend(
+    conn: Connection, granted: Sequence[Row[Any]], provider: str, lease: timedelta, now: datetime
+) -> list[AttemptFacts]:
+    if not granted:
+        return []
+    at = millis(now)
+    intents = {row.message_id: _intent(row, provider, at) for row in granted}
+    given = dialect.records(conn, _INTENT, list(intents.values()))
+    until = dialect.now_ms(conn) + round(lease.total_seconds() * 1000)
+    insert = dialect.upsert(conn, attempts).from_select([*_INTENT, "lease_until"], select(given, until).where(true()))
+    accepted = set(conn.execute(insert.on_conflict_do_nothing().returning(attempts.c.message_id)).scalars())
+    _mark(conn, [message_id for message_id in intents if message_id in accepted])
+    _follow(conn, [message_id for message_id in intents if message_id not in accepted])
+    return [_facts(row, intents[row.message_id][0], at) for row in granted if row.message_id in accepted]
+
+
+def _intent(row: Row[Any], provider: str, at: int) -> tuple[Any, ...]:
+    status = AttemptStatus.DISPATCHING
+    identity = (new_id(), row.tenant_id, row.run_id, row.message_id, row.channel)
+    return (*identity, status, provider, row.attempts + 1, at)
+
+
+def _mark(conn: Connection, message_ids: Sequence[str]) -> None:
+    if message_ids:
+        given = dialect.ids(conn, "message_id", message_ids)
+        conn.execute(
+            update(messages)
+            .where(messages.c.message_id == given.c.message_id)
+            .values(status=MessageStatus.DISPATCHING, due_at=null(), attempts=messages.c.attempts + 1)
+        )
+
+
+def _follow(conn: Connection, message_ids: Sequence[str]) -> None:
+    """These have a live attempt and should not have been queued: the sweeps look into it, and nothing is sent."""
+    if message_ids:
+        given = dialect.ids(conn, "message_id", message_ids)
+        conn.execute(
+            update(messages)
+            .where(
+                messages.c.message_id == given.c.message_id,
+                attempts.c.message_id == messages.c.message_id,
+                attempts.c.status.in_(fixed_list(LIVE)),
+            )
+            .values(status=attempts.c.status)
+        )
+
+
+def _facts(row: Row[Any], attempt_id: str, at: int) -> AttemptFacts:
+    return AttemptFacts(
+        tenant_id=row.tenant_id,
+        run_id=row.run_id,
+        enrollment_id=row.enrollment_id,
+        message_id=row.message_id,
+        key=_key(row),
+        attempt_id=attempt_id,
+        channel=ChannelKind(row.channel),
+        status=AttemptStatus.DISPATCHING,
+        message_status=MessageStatus.DISPATCHING,
+        number=row.attempts + 1,
+        counted=row.counted,
+        rank=0,
+        to=row.address,
+        sender=row.sender,
+        content=from_json(row.content),
+        dispatched_at=moment(at),
+        disposition=row.disposition,
+    )
+
+
+def _postpone(conn: Connection, tenant_id: str, later: Sequence[tuple[Row[Any], Later]]) -> None:
+    moved = [(row.message_id, millis(put_off.at)) for row, put_off in later if put_off.at is not None]
+    if moved:
+        given = dialect.table_records(conn, messages, ("message_id", "due_at"), moved)
+        conn.execute(
+            update(messages)
+            .where(messages.c.tenant_id == tenant_id, messages.c.message_id == given.c.message_id)
+            .values(due_at=given.c.due_at)
+        )
+
+
+def _settle(conn: Connection, skip: Sequence[tuple[Row[Any], Skip]], book: DispositionBook, now: datetime) -> None:
+    filed = [(row, book.file(stopped.disposition), stopped.detail) for row, stopped in skip]
+    settle_queued(conn, [(row, rule.code, rule.category, detail) for row, rule, detail in filed], now)
+
+
+def settle_queued(conn: Connection, stopped: Sequence[tuple[Row[Any], str, str, str]], now: datetime) -> None:
+    """Settle locked, queued messages that will never be sent: (row, disposition, category, detail)."""
+    if not stopped:
+        return
+    at = millis(now)
+    names = ("message_id", "disposition", "category")
+    given = dialect.table_records(conn, messages, names, [(row.message_id, d, c) for row, d, c, _ in stopped])
+    conn.execute(
+        update(messages)
+        .where(messages.c.message_id == given.c.message_id)
+        .values(
+            status=MessageStatus.SETTLED,
+            disposition=given.c.disposition,
+            category=given.c.category,
+            due_at=null(),
+            settled_at=at,
+        )
+    )
+    filed = [
+        (row.tenant_id, row.run_id, row.enrollment_id, row.message_id, None, d, c, detail, at)
+        for row, d, c, detail in stopped
+    ]
+    outcomes.file(conn, filed)
+    news = [
+        (row.tenant_id, row.enrollment_id, Settled(message=_key(row), disposition=d, category=c))
+        for row, d, c, _ in stopped
+    ]
+    signals.post(conn, news, now)
+
+
+def _key(row: Row[Any]) -> MessageKey:
+    return MessageKey(row.state, row.action, row.visit)

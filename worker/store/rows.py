@@ -1,0 +1,250 @@
+"""What the store takes and gives besides the domain's own facts. Frozen; times are aware and UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from channels.messages import ChannelKind
+from worker.domain.attempt import AttemptFacts, Settlement
+from worker.domain.effects import Transition
+from worker.domain.enrollment import Enrollment
+from worker.domain.events import Event
+
+
+class DocumentType(StrEnum):
+    """The kinds of documents people write."""
+
+    CAMPAIGN = "campaign"
+    WORKFLOW = "workflow"
+    DISPOSITION = "disposition"
+    USER = "user"
+    EMAIL_ACCOUNT = "emailaccount"
+    CONTACT_LIST = "contactlist"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One document. `name` may be empty; else it is unique among the live ones of its type, upper or lower case."""
+
+    type: str
+    id: str
+    name: str
+    data: Mapping[str, Any] = field(repr=False)
+    deleted: bool = False
+    """A deleted one keeps its row but gives up its name and is no longer listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRow:
+    """One person of an import, addresses normalized. `contact_id` is what they got, empty before.
+
+    `fields` is what templates see. `blocked`: never contact, on any channel.
+    """
+
+    contact_id: str = ""
+    external_id: str = ""
+    phone: str = field(default="", repr=False)
+    email: str = field(default="", repr=False)
+    timezone: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCounts:
+    """What became of the rows of an import; they add up to the rows given.
+
+    `duplicates`: the same person again in this batch, or an address that belongs to another contact.
+    """
+
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """Never contact this address on this channel (None: any). `at`: since when; None: now."""
+
+    channel: ChannelKind | None
+    address: str = field(repr=False)
+    reason: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentClaim:
+    """An enrollment leased to one worker. `epoch` fences the commit; `wake` tells whether news came meanwhile.
+
+    `events`: (signal id, event), oldest first. `due_at`: when it was due.
+    """
+
+    tenant_id: str
+    run_id: str
+    enrollment: Enrollment
+    epoch: int
+    wake: int
+    due_at: datetime
+    events: tuple[tuple[int, Event], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCommit:
+    """What a step came to. It consumes the events of its claim."""
+
+    claim: EnrollmentClaim
+    transition: Transition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A speed limit (GCRA): `per_second` on average, `burst` at once (0: what goes in a second).
+
+    One bucket for each sender of a provider, or one for the account.
+    """
+
+    per_second: float
+    burst: int = 0
+    per_account: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What one claim of messages came to. `attempts` are committed as dispatching: send exactly these, now.
+
+    `settled` messages were stopped by a gate for good, `later` put off. `refused`: the database refused a second live
+    attempt. `more`: there may be more that is due. `retry_at`: when the rate allows the next, if it stopped this claim.
+    """
+
+    attempts: tuple[AttemptFacts, ...] = ()
+    settled: int = 0
+    later: int = 0
+    refused: int = 0
+    more: bool = False
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of settlements. `applied` and `refused` are attempt ids.
+
+    `lost`: the attempt had changed; read its facts and decide again. `refused`: the database refused it, since another
+    attempt of the message is live; a person should look.
+    """
+
+    applied: tuple[str, ...] = ()
+    lost: tuple[Settlement, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+class WorkKind(StrEnum):
+    """Kinds of work that can be due for a run. The channels' values are those of `ChannelKind`."""
+
+    ENROLL = "enroll"
+    ADVANCE = "advance"
+    CANCEL = "cancel"
+    SMS = "sms"
+    EMAIL = "email"
+    VOICE = "voice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueWork:
+    """Work of one kind is due in one run. `count` is capped, so that asking stays cheap."""
+
+    kind: WorkKind
+    tenant_id: str
+    run_id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxEntry:
+    """One piece of news from a provider, verified. The same key twice is the same news."""
+
+    tenant_id: str
+    provider: str
+    event_key: str
+    payload: Mapping[str, Any] = field(repr=False)
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """The same, leased to one worker. `tries` counts the claims, this one included."""
+
+    inbox_id: int
+    tenant_id: str
+    provider: str
+    payload: Mapping[str, Any] = field(repr=False)
+    received_at: datetime
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaiting:
+    """An enrollment that is under way and has had a message from the sender that a reply went to."""
+
+    enrollment_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """One consistent picture of a run. Every enrollment is in exactly one count of `enrollments`."""
+
+    audience: int
+    enrollments: Mapping[str, int]
+    """By status."""
+    dispositions: Mapping[str, int]
+    """Enrollments by the disposition they ended with or have so far; empty for none."""
+    messages: Mapping[tuple[str, str, str, str], int]
+    """By (channel, status, disposition, category)."""
+    attempts: Mapping[tuple[str, str], int]
+    """By (channel, status)."""
+    outcomes: Mapping[tuple[str, str], int]
+    """By (disposition, category)."""
+
+    @property
+    def unknown(self) -> int:
+        """Messages that may or may not have left, held ones included."""
+        return sum(n for (_, status, _, _), n in self.messages.items() if status in ("unknown", "held"))
+
+    @property
+    def held(self) -> int:
+        """Messages that wait for a person's decision."""
+        return sum(n for (_, status, _, _), n in self.messages.items() if status == "held")
+
+    @property
+    def suppressed(self) -> int:
+        """Messages that a gate stopped because the person must not be contacted."""
+        return sum(n for (_, _, _, category), n in self.messages.items() if category in ("SUPPRESSED", "OPTED_OUT"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """How far a run is; cheap enough to ask twice a second."""
+
+    audience: int
+    """Enrolled so far."""
+    open: int
+    """Enrollments that are not final."""
+    queued: int
+    """Messages waiting to be sent; counted up to `PROGRESS_CAP`."""
+    in_flight: int
+    """Attempts committed as dispatching."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One line of what happened to one contact in one run. `kind`: message, attempt, outcome or enrollment."""
+
+    kind: str
+    at: datetime
+    what: str
+    detail: str = ""
+    message_id: str = ""
+    attempt_id: str = ""

@@ -1,0 +1,168 @@
+"""Applies settlements: what a piece of news changes about an attempt, its message, its enrollment, in one transaction.
+
+1. A settlement is applied only if the attempt and its message still are as its facts saw them; else it is `lost` and
+   whoever brought it decides again. A lease that has run out does not matter: knowledge is never thrown away.
+2. A second settlement of the same attempt in one batch is lost to the first.
+3. What the database refuses (another attempt is live) does not spoil the rest of its batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, case, select, update
+from sqlalchemy.exc import IntegrityError
+
+from worker.domain.attempt import MessageStatus, Settlement
+from worker.store import dialect, outcomes, signals, suppressions
+from worker.store.codec import millis, millis_or_none
+from worker.store.rows import Settled, Suppression
+from worker.store.tables import attempts, messages
+
+_SEEN: Final[dialect.Columns] = {
+    **{name: Text() for name in ("tenant_id", "attempt_id", "status", "message_status")},
+    **{name: Integer() for name in ("rank", "lookups")},
+}
+_ATTEMPT: Final[dialect.Columns] = {
+    **{name: Text() for name in ("attempt_id", "status", "provider_ref", "reason", "code")},
+    **{name: Integer() for name in ("rank", "segments", "lookups")},
+    "counted": Boolean(),
+}
+_MESSAGE: Final[dialect.Columns] = {
+    **{name: Text() for name in ("message_id", "status", "disposition", "category")},
+    **{name: BigInteger() for name in ("due_at", "settled_at", "counted")},
+}
+
+
+def apply(conn: Connection, settlements: Sequence[Settlement], now: datetime) -> Settled:
+    """Apply those that still hold; say which were applied, which lost a race, and which the database refused."""
+    try:
+        with conn.begin_nested():
+            return _apply(conn, settlements, now)
+    except IntegrityError:
+        if len(settlements) == 1:
+            return _without_ref(conn, settlements[0], now)
+    one_by_one = [apply(conn, [settlement], now) for settlement in settlements]
+    return Settled(
+        applied=tuple(i for s in one_by_one for i in s.applied),
+        lost=tuple(i for s in one_by_one for i in s.lost),
+        refused=tuple(i for s in one_by_one for i in s.refused),
+    )
+
+
+def _without_ref(conn: Connection, settlement: Settlement, now: datetime) -> Settled:
+    """A provider that gives two messages one id loses the id, not the news."""
+    try:
+        with conn.begin_nested():
+            return _apply(conn, [replace(settlement, provider_ref="")], now)
+    except IntegrityError:
+        return Settled(refused=(settlement.facts.attempt_id,))
+
+
+def _apply(conn: Connection, settlements: Sequence[Settlement], now: datetime) -> Settled:
+    first: dict[str, Settlement] = {}
+    for settlement in settlements:
+        first.setdefault(settlement.facts.attempt_id, settlement)
+    counted_before = _lock_unchanged(conn, list(first.values()))
+    holding = [s for s in first.values() if s.facts.attempt_id in counted_before]
+    if holding:
+        _update_attempts(conn, holding)
+        _update_messages(conn, holding, counted_before, now)
+        outcomes.file(conn, [outcomes.of_settlement(s, now) for s in holding if s.disposition])
+        news = [(s.facts.tenant_id, s.facts.enrollment_id, event) for s in holding for event in s.signals]
+        signals.post(conn, news, now)
+        _suppress(conn, holding, now)
+    applied = {id(s) for s in holding}
+    return Settled(
+        applied=tuple(s.facts.attempt_id for s in holding),
+        lost=tuple(s for s in settlements if id(s) not in applied),
+    )
+
+
+def _lock_unchanged(conn: Connection, settlements: Sequence[Settlement]) -> dict[str, bool]:
+    """Lock the attempts that are as they were seen; whether each one counted already, by id."""
+    rows = [
+        (f.tenant_id, f.attempt_id, f.status, f.message_status, f.rank, f.lookups)
+        for f in (s.facts for s in settlements)
+    ]
+    seen = dialect.records(conn, _SEEN, rows).c
+    query = (
+        select(attempts.c.attempt_id, attempts.c.counted)
+        .join_from(attempts, messages, attempts.c.message_id == messages.c.message_id)
+        .where(
+            attempts.c.attempt_id == seen.attempt_id,
+            attempts.c.tenant_id == seen.tenant_id,
+            attempts.c.status == seen.status,
+            attempts.c.rank == seen.rank,
+            attempts.c.lookups == seen.lookups,
+            messages.c.status == seen.message_status,
+        )
+        .order_by(attempts.c.attempt_id)
+        .with_for_update(of=[attempts, messages])
+    )
+    return {row.attempt_id: row.counted for row in conn.execute(query)}
+
+
+def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> None:
+    rows = [
+        (
+            *(s.facts.attempt_id, s.attempt_status, s.provider_ref, s.reason, s.code),
+            *(max(s.rank, s.facts.rank), s.segments, s.lookups, s.counts),
+        )
+        for s in settlements
+    ]
+    new, old = dialect.records(conn, _ATTEMPT, rows).c, attempts.c
+    conn.execute(
+        update(attempts)
+        .where(old.attempt_id == new.attempt_id)
+        .values(
+            status=new.status,
+            rank=new.rank,
+            counted=new.counted,
+            lookups=new.lookups,
+            lease_until=None,
+            provider_ref=case((new.provider_ref != "", new.provider_ref), else_=old.provider_ref),
+            reason=case((new.reason != "none", new.reason), else_=old.reason),
+            code=case((new.code != "", new.code), else_=old.code),
+            segments=case((new.segments > 0, new.segments), else_=old.segments),
+        )
+    )
+
+
+def _update_messages(
+    conn: Connection, settlements: Sequence[Settlement], counted_before: dict[str, bool], now: datetime
+) -> None:
+    rows = [_message_row(s, counted_before[s.facts.attempt_id], millis(now)) for s in settlements]
+    new, old = dialect.records(conn, _MESSAGE, rows).c, messages.c
+    conn.execute(
+        update(messages)
+        .where(old.message_id == new.message_id)
+        .values(
+            status=new.status,
+            due_at=new.due_at,
+            settled_at=case((old.settled_at.is_(None), new.settled_at), else_=old.settled_at),
+            counted=old.counted + new.counted,
+            disposition=case((new.disposition != "", new.disposition), else_=old.disposition),
+            category=case((new.disposition != "", new.category), else_=old.category),
+        )
+    )
+
+
+def _message_row(settlement: Settlement, counted_before: bool, at: int) -> tuple[Any, ...]:  # noqa: FBT001 - a column
+    settled = settlement.message_status is MessageStatus.SETTLED
+    return (
+        *(settlement.facts.message_id, settlement.message_status, settlement.disposition, settlement.category),
+        *(millis_or_none(settlement.due_at), at if settled else None, settlement.counts - counted_before),
+    )
+
+
+def _suppress(conn: Connection, settlements: Sequence[Settlement], now: datetime) -> None:
+    by_tenant: dict[str, list[Suppression]] = {}
+    for settlement in settlements:
+        for entry in settlement.suppress:
+            by_tenant.setdefault(settlement.facts.tenant_id, []).append(
+                Suppression(channel=entry.channel, address=entry.address, reason=entry.reason)
+            )
+    for tenant_id, entries in sorted(by_tenant.items()):
+        suppressions.add(conn, tenant_id, entries, now)

@@ -1,0 +1,79 @@
+"""News for enrollments: put beside them, and the enrollment made due, in one transaction.
+
+1. A signal raises `wake`. A step that was under way sees it when it commits and stays due, so that no news is lost.
+2. An enrollment that has ended takes no more news.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Integer, Text, case, delete, select, update
+
+from worker.domain.events import Cancelled, Event, OptedOut, Replied, event_to_json
+from worker.store import dialect
+from worker.store.codec import millis, to_json
+from worker.store.tables import enrollments, signals
+
+URGENT = 0
+BULK = 1
+_WOKEN: Final[dialect.Columns] = {
+    "tenant_id": Text(),
+    "enrollment_id": Text(),
+    "news": Integer(),
+    "priority": Integer(),
+}
+_COLUMNS = ("tenant_id", "enrollment_id", "event", "at")
+
+
+def post(conn: Connection, news: Sequence[tuple[str, str, Event]], now: datetime) -> int:
+    """Add (tenant id, enrollment id, event) in this order. Returns how many were taken."""
+    if not news:
+        return 0
+    at = millis(now)
+    woken = _wake(conn, news, at)
+    rows = [
+        (tenant_id, enrollment_id, to_json(event_to_json(event)), at)
+        for tenant_id, enrollment_id, event in news
+        if (tenant_id, enrollment_id) in woken
+    ]
+    if rows:
+        given = dialect.table_records(conn, signals, _COLUMNS, rows)
+        conn.execute(signals.insert().from_select(_COLUMNS, select(given)))
+    return len(rows)
+
+
+def forget(conn: Connection, enrollment_ids: Sequence[str]) -> None:
+    """Drop what enrollments that have ended will not read any more. They are named by ids this store gave out."""
+    if enrollment_ids:
+        given = dialect.ids(conn, "enrollment_id", enrollment_ids)
+        conn.execute(delete(signals).where(signals.c.enrollment_id.in_(select(given.c.enrollment_id))))
+
+
+def priority_of(event: Event) -> int:
+    """A person who wrote, or wants out, is served before the bulk."""
+    return URGENT if isinstance(event, Replied | OptedOut | Cancelled) else BULK
+
+
+def _wake(conn: Connection, news: Sequence[tuple[str, str, Event]], at: int) -> set[tuple[str, str]]:
+    counts = Counter((tenant_id, enrollment_id) for tenant_id, enrollment_id, _ in news)
+    urgent = {(tenant_id, enrollment_id) for tenant_id, enrollment_id, e in news if priority_of(e) == URGENT}
+    rows = sorted((*key, count, URGENT if key in urgent else BULK) for key, count in counts.items())
+    given = dialect.records(conn, _WOKEN, rows)
+    row = enrollments.c
+    statement = (
+        update(enrollments)
+        .where(
+            row.enrollment_id == given.c.enrollment_id,
+            row.tenant_id == given.c.tenant_id,
+            row.finished_at.is_(None),
+        )
+        .values(
+            wake=row.wake + given.c.news,
+            priority=dialect.least(conn, row.priority, given.c.priority),
+            due_at=case((row.due_at <= at, row.due_at), else_=at),
+        )
+        .returning(row.tenant_id, row.enrollment_id)
+    )
+    return {(tenant_id, enrollment_id) for tenant_id, enrollment_id in conn.execute(statement)}

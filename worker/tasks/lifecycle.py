@@ -1,0 +1,31 @@
+"""Ties the runtime to the life of Celery's processes."""
+
+from typing import Any
+
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+
+from worker.runtime.logs import configure_logging
+from worker.runtime.settings import load_settings
+from worker.tasks import process
+
+
+@setup_logging.connect
+def _log_our_way(**_: Any) -> None:
+    configure_logging(load_settings())
+
+
+@worker_process_init.connect
+def _child_starts(**_: Any) -> None:
+    process.start_pulse()
+
+
+@worker_ready.connect
+def _worker_starts(sender: Any = None, **_: Any) -> None:
+    # Pools without child processes (solo, threads) do the work in this very process; it ticks here.
+    if not sender.pool_cls.__module__.endswith("prefork"):
+        process.start_pulse()
+
+
+@worker_process_shutdown.connect
+def _child_stops(**_: Any) -> None:
+    process.stop_process()
