@@ -1,6 +1,7 @@
 """What the contract suite asks of an adapter's tests: its provider's dialect."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from tests.channels.loopback import Reply, Request
 
 SECRETS = ("1eafed0000000000000000000000dead", "SG.aaaaaaaaaaaa.bbbbbbbbbbbbbbbb")
 PERSONAL = ("5550142", "ann@", "Dear Ann")
+TIMEOUT_SECONDS = 10.0
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -68,3 +70,9 @@ class ChannelHooks(ABC):
         async with self.channel(base_url, **changes) as channel:
             [result] = await channel.send([self.message()])
             return result
+
+
+def timeouts(changes: Mapping[str, object]) -> dict[str, object]:
+    """Timeouts that a loaded machine keeps to, the connection's a little below the other."""
+    total = float(changes.get("timeout_seconds", TIMEOUT_SECONDS))
+    return {"timeout_seconds": total, "connect_timeout_seconds": 0.9 * total}

@@ -74,7 +74,7 @@ class SendingContract(ChannelHooks):
         provider.script = [answer]
         provider.otherwise = self.accepts
 
-        result = await self.send_one(provider.url, timeout_seconds=0.4)
+        result = await self.send_one(provider.url, timeout_seconds=1.0)
 
         assert (result.certainty, result.reason) == (Certainty.UNKNOWN, reason)
         assert len(provider.requests) == 1
@@ -97,7 +97,7 @@ class SendingContract(ChannelHooks):
         self.assert_never_left(await self.send_one("http://provider.invalid"))
 
     async def test_a_connection_that_does_not_open_in_time_is_not_sent(self, deaf_url: str):
-        self.assert_never_left(await self.send_one(deaf_url, connect_timeout_seconds=0.2, timeout_seconds=5.0))
+        self.assert_never_left(await self.send_one(deaf_url, connect_timeout_seconds=0.3, timeout_seconds=5.0))
 
     async def test_a_server_that_does_not_speak_tls_is_not_sent(self, provider: LoopbackProvider):
         self.assert_never_left(await self.send_one(provider.url.replace("http:", "https:")))
@@ -135,13 +135,13 @@ class SendingContract(ChannelHooks):
 
     async def test_a_stalled_provider_holds_a_send_two_timeouts_at_most(self, provider: LoopbackProvider):
         provider.otherwise = lambda _: Stall()
-        async with self.channel(provider.url, timeout_seconds=0.4, max_in_flight=1) as channel:
+        async with self.channel(provider.url, timeout_seconds=1.0, max_in_flight=1) as channel:
             first, second, third = self.apart(3)
             begun = time.monotonic()
 
             results = await channel.send([first, second, third])
 
-        assert time.monotonic() - begun < 1.2
+        assert time.monotonic() - begun < 3
         assert sorted(result.certainty for result in results) == ["not_sent", "not_sent", "unknown"]
         assert len(provider.requests) == 1
 

@@ -117,7 +117,10 @@ class LoopbackProvider:
         writer.close()
 
     async def _read(self, reader: asyncio.StreamReader, number: int) -> Request | None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        first = await reader.readexactly(1)
+        if not first.isalpha():
+            return None  # no HTTP, such as the start of a TLS handshake: hang up, as servers do
+        head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = head[0].split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))

@@ -14,7 +14,7 @@ from channels.base import Callback
 from channels.messages import Email
 from channels.registry import build
 from channels.vendors.sendgrid import SendGridSettings
-from tests.channels.contract_hooks import NOW, SECRETS
+from tests.channels.contract_hooks import NOW, SECRETS, timeouts
 from tests.channels.loopback import Reply, Request, json_reply
 
 KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(3)]
@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 def settings(server: str, /, **changes: object) -> SendGridSettings:
     given = {"api_key": SECRETS[1], "webhook_public_keys": PUBLIC_KEYS[:2], "base_url": server}
-    return SendGridSettings(**{**given, "connect_timeout_seconds": 0.3, "timeout_seconds": 10.0, **changes})
+    return SendGridSettings(**{**given, **timeouts(changes), **changes})
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ def test_settings_of_another_vendor_are_refused(name):
         ("public_url", "https://x.example.com/?a=b"),
         ("base_url", "ftp://x"),
         ("max_in_flight", 0),
-        ("connect_timeout_seconds", 10.0),
+        ("connect_timeout_seconds", 99.0),
     ],
 )
 def test_bad_settings_are_refused_by_name(field, value):

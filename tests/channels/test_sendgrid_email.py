@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from channels.messages import Sms
+from channels.messages import Email, Sms
 from channels.results import Certainty, Reason
 from tests.channels import sendgrid_dialect as sendgrid
 from tests.channels.contract import ChannelContract

@@ -1,5 +1,6 @@
 """Asking Twilio whether it took a text: yes, no, or nobody can say."""
 
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -42,12 +43,18 @@ def page(*records, next_page_uri=None):
     return json_reply(200, {"messages": list(records), "next_page_uri": next_page_uri, "page_size": 1000})
 
 
-async def _find(provider, message=None):
+@asynccontextmanager
+async def _channel(provider):
     channel = build("twilio-sms", twilio.settings(provider.url))
     try:
-        return await channel.find(message or a_text(), since=NOW)
+        yield channel
     finally:
         await channel.close()
+
+
+async def _find(provider, message=None):
+    async with _channel(provider) as channel:
+        return await channel.find(message or a_text(), since=NOW)
 
 
 async def test_a_text_that_is_listed_was_sent(provider):
@@ -130,6 +137,7 @@ async def test_news_in_a_list_has_the_key_of_the_same_news_in_a_callback(provide
 
     found = (await _find(provider)).receipt
     form = {"MessageSid": SID, "MessageStatus": "undelivered", "ErrorCode": "30003"}
-    [told] = await _news(provider, twilio.signed("sms", "attempt-1", form))
+    async with _channel(provider) as channel:
+        [told] = channel.receive(twilio.signed("sms", "attempt-1", form))
 
     assert found == told

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from channels.base import Callback
 from channels.vendors.twilio import TwilioSettings
-from tests.channels.contract_hooks import NOW, SECRETS
+from tests.channels.contract_hooks import NOW, SECRETS, timeouts
 from tests.channels.loopback import Request, json_reply
 
 ACCOUNT = "AC" + "0" * 32
@@ -20,8 +20,7 @@ PERSON, OURS = "+15555550142", "+15555550100"
 
 def settings(server: str, /, **changes: object) -> TwilioSettings:
     given = {"account_sid": ACCOUNT, "auth_tokens": TOKENS[:2], "public_url": PUBLIC, "base_url": server}
-    timeouts = {"connect_timeout_seconds": 0.3, "timeout_seconds": 10.0}
-    return TwilioSettings(**{**given, **timeouts, **changes})
+    return TwilioSettings(**{**given, **timeouts(changes), **changes})
 
 
 def error(status: int, code: int, **headers: str):

@@ -108,9 +108,9 @@ def test_a_longer_circle_is_found_and_a_timeout_breaks_it():
             )
         )
 
+    hint = "add a wait, waitForReply or waitForOutcome without a condition before it"
     assert circle({"type": "transition", "to": "a"}) == [
-        "states.c.actions.0: leads back to a without a wait on the way"
-        " (add a wait, waitForReply or waitForOutcome without a condition before it)"
+        "states.c.actions.0: leads back to a without a wait on the way (" + hint + ")"
     ]
     assert circle({"type": "waitForReply", "timeout": "1h", "onTimeout": "a"}) == []
 

@@ -1,7 +1,7 @@
 """Every `tests/scenarios/*.json`: a definition, and what each event in turn must come to.
 
-Between two events the enrollment is written to JSON and read back, so each scenario tests that as well. Keys of `expect`:
-status, sends, outcomes, dueAt, disposition, reason, variables, visits. `sends` and `outcomes` are none unless named.
+Between two events the enrollment is written to JSON and read back, so each scenario tests that too. `expect` may hold
+status, sends, outcomes, dueAt, disposition, reason, variables, visits; `sends` and `outcomes` are none unless named.
 """
 
 import json

@@ -7,6 +7,7 @@
 """
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -92,6 +93,9 @@ class Document(BaseModel):
         strange = [key for key in data if not isinstance(key, str)]
         if strange:
             raise Invalid(subject, [Fault((str(key),), "a key must be text", "put it in quotes") for key in strange])
+        if not _is_json(data):
+            hint = "no dates, NaN or infinite numbers, no half of an emoji"
+            raise Invalid(subject, [Fault((), "holds something that JSON cannot", hint)])
         context = {"region": default_region}
         faults: list[Fault] = []
         try:
@@ -170,7 +174,7 @@ def references(value: Any, key: str) -> tuple[str, ...]:
 
 def closest(word: object, known: Mapping[str, Any] | frozenset[str] | tuple[str, ...] | list[str]) -> str:
     """The known word that was probably meant, or "". Case does not matter."""
-    by_lower = {name.lower(): name for name in known}
+    by_lower = {name.lower(): name for name in reversed(list(known))}  # of two that differ in case, the first
     match = difflib.get_close_matches(str(word).lower(), by_lower, n=1, cutoff=0.75)
     return by_lower[match[0]] if match else ""
 
@@ -224,6 +228,15 @@ def _is_internal(part: int | str) -> bool:
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _is_json(data: Any) -> bool:
+    """Whether it can be stored, and returned unchanged."""
+    try:
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:

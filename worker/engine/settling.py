@@ -113,7 +113,7 @@ def ended(known: Settlement, rule: DispositionRule, now: datetime, options: Sett
     # What does not count is limited by all attempts made, or it would be tried for ever.
     attempts = facts.counted + 1 if rule.counts_as_attempt else facts.number
     due_at = next_attempt(rule, attempts, now, options.speed)
-    if due_at is None or rule.suppress:
+    if due_at is None:
         refused = known.attempt_status is AttemptStatus.REFUSED
         status = AttemptStatus.REFUSED if refused else AttemptStatus.ACCEPTED
         return settled(replace(known, attempt_status=status), rule)

@@ -22,6 +22,9 @@ _DELIMITERS: Final = ",;\t|"
 _MAX_LINES: Final = 100
 """A cell of more lines than this is an unclosed quote."""
 
+_ZEROS_OF_TEXT: Final = 0.1
+"""The share of zero bytes above which a file is UTF-16, or no text at all."""
+
 _LIKELY: Final = [
     "cp1252",
     "cp1250",
@@ -109,7 +112,7 @@ def detect_encoding(path: Path) -> str:
         for bom, name in _BOMS:
             if head.startswith(bom):
                 return name
-        if b"\0" in head:
+        if head.count(0) > len(head) * _ZEROS_OF_TEXT:
             if guess := _utf16_without_mark(head):
                 return guess
             raise UnreadableFile(f"{path}: is not text; export it as CSV UTF-8")
@@ -201,18 +204,15 @@ def _rows(lines: Iterator[tuple[int, str]], delimiter: str, width: int) -> Itera
         if fault:
             reader = csv.reader(feed(), delimiter=delimiter, strict=True)
         if text.strip() and (fault or any(cells)):
-            yield Row(number=number, cells=(text.strip(),) if fault else tuple(cells[:width]), fault=fault)
+            yield Row(number=number, cells=(text.strip(),) if fault else tuple(cells), fault=fault)
 
 
 def _misfit(cells: list[str], width: int) -> str:
-    """Why a row does not fit under the header. Empty cells at its end do no harm."""
-    if not any(cells):
+    """Why a row does not fit under the header, or "". Even an empty cell too many may have shifted the others."""
+    if len(cells) == width or not any(cells):
         return ""
-    if len(cells) < width:
-        return f"has {len(cells)} columns where the header has {width}; is a delimiter missing, or a quote not closed?"
-    if any(cells[width:]):
-        return f"has {len(cells)} columns where the header has {width}; a cell with the delimiter in it needs quotes"
-    return ""
+    remedy = "is a delimiter missing?" if len(cells) < width else "a cell with the delimiter in it needs quotes"
+    return f"has {len(cells)} columns where the header has {width}; {remedy}"
 
 
 def _sentence(error: csv.Error, lines: int) -> str:

@@ -225,7 +225,7 @@ def _locate(fault: Fault, workflow_id: str, campaign: Source, workflows: Mapping
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
-    meant = closest(word, list(known))
+    meant = closest(word, sorted(known))
     return f"did you mean {meant}?" if meant else "define it in one of the files"
 
 

@@ -37,7 +37,7 @@ async def dispatch(rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind) 
 async def _lane(
     rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind, ends: float, tally: Counter[Certainty]
 ) -> bool:
-    """Slice after slice. True when nothing was left, False when time ran out first."""
+    """Slice after slice. True when nothing more may go now, False when time ran out first."""
     size = rt.settings.email_slice_size if kind is ChannelKind.EMAIL else rt.settings.slice_size
     while time.monotonic() < ends:
         claimed = await asyncio.to_thread(
@@ -54,11 +54,12 @@ async def _lane(
         )
         if claimed.settled:
             rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, claimed.settled))
-        if not claimed.attempts:
-            return not claimed.more
-        news = await _send(rt, kind, claimed.attempts, tally)
-        await asyncio.to_thread(settle, rt, news)
-        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, len(news)))
+        if claimed.attempts:
+            news = await _send(rt, kind, claimed.attempts, tally)
+            await asyncio.to_thread(settle, rt, news)
+            rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, len(news)))
+        if claimed.retry_at is not None or not (claimed.attempts or claimed.more):
+            return True  # the next tick hints again when the rate allows more; other runs need this process too
     return False
 
 

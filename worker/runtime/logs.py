@@ -10,8 +10,8 @@ import structlog
 from channels.masking import mask
 from worker.runtime.settings import Settings
 
-_QUIET = ("twilio.http_client", "python_http_client", "urllib3", "aiohttp.access", "alembic")
-"""Loggers that write addresses into their lines, or a line per message."""
+_QUIET = ("twilio.http_client", "python_http_client", "urllib3", "aiohttp.access", "alembic", "celery", "kombu")
+"""Loggers that write addresses into their lines, or a line per message or task; Flower shows the tasks."""
 
 
 def configure_logging(settings: Settings) -> None:

@@ -92,11 +92,11 @@ class Settings(BaseSettings):
         """How fast messages of this kind may leave. Twilio counts texts per sender, calls per account."""
         match kind:
             case ChannelKind.SMS:
-                return Rate(per_second=self.sms_per_second, burst=0)
+                return Rate(per_second=self.sms_per_second)
             case ChannelKind.EMAIL:
-                return Rate(per_second=self.email_per_second, burst=0)
+                return Rate(per_second=self.email_per_second)
             case ChannelKind.VOICE:
-                return Rate(per_second=self.calls_per_second, burst=1, per_account=True)
+                return Rate(per_second=self.calls_per_second, per_account=True)
 
 
 def load_settings() -> Settings:

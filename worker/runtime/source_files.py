@@ -7,7 +7,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path as File
 from typing import Any, Final
@@ -71,25 +71,33 @@ def read_sources(file: File) -> tuple[list[Source], list[LocatedFault]]:
     """The documents of one file, and why it cannot be read."""
     try:
         text = file.read_text(encoding="utf-8-sig")
-        documents = _json(text) if file.suffix == ".json" else list(YAML(typ="rt").load_all(text))
-        sources = [source for document in documents for source in _sources(file, document)]
+        nodes = [_json_nodes(text)] if file.suffix == ".json" else YAML(typ="rt").load_all(text)
+        sources = [source for node in nodes for source in _sources(file, node)]
+        if file.suffix == ".json":
+            sources = _with_json(sources, json.loads(text))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, YAMLError, RecursionError) as error:
         return [], [_broken(file, error)]
     empty = LocatedFault(file, 0, Fault((), "is empty", "write a document, or remove the file"))
     return sources, [] if sources else [empty]
 
 
-def _json(text: str) -> list[Any]:
-    """JSON is read as YAML, which knows its lines; that it is JSON is checked first."""
+def _json_nodes(text: str) -> Any:
+    """JSON as YAML reads it, which knows its lines. Whether it is JSON is asked first."""
     json.loads(text)
     # A tab may stand in JSON but not in YAML; outside of texts, where JSON wants it escaped, a blank means the same.
-    return [YAML(typ="rt").load(text.replace("\t", " "))]
+    return YAML(typ="rt").load(text.replace("\t", " "))
 
 
-def _sources(file: File, document: Any) -> Iterator[Source]:
-    if document is None:
+def _with_json(sources: list[Source], data: Any) -> list[Source]:
+    """The values as JSON has them: YAML reads an escaped emoji as two halves."""
+    documents = data if isinstance(data, list) else [data] if sources else []
+    return [replace(source, data=document) for source, document in zip(sources, documents, strict=True)]
+
+
+def _sources(file: File, node: Any) -> Iterator[Source]:
+    if node is None:
         return
-    for item in document if isinstance(document, CommentedSeq) else [document]:
+    for item in node if isinstance(node, CommentedSeq) else [node]:
         lines: dict[Path, int] = {}
         data = _plain(item, (), lines)
         if isinstance(item, (CommentedMap, CommentedSeq)):
@@ -152,8 +160,11 @@ def _broken(file: File, error: Exception) -> LocatedFault:
             hint = "every key in double quotes, a comma between two and none at the end"
             return LocatedFault(file, error.lineno, Fault((), f"is not JSON: {error.msg}", hint))
         case MarkedYAMLError():
-            mark = error.problem_mark or error.context_mark
             problem = (error.problem or "cannot be read").split(" with value")[0]
+            marks = [error.problem_mark, error.context_mark]
+            if "expected ':'" in problem:  # it is missed on the line that began it, and noticed on the next
+                marks.reverse()
+            mark = marks[0] or marks[1]
             hint = next((text for sign, text in _EXPECTED.items() if sign in problem), "check quotes and indentation")
             return LocatedFault(file, mark.line + 1 if mark else 1, Fault((), f"is not YAML: {problem}", hint))
         case RecursionError():

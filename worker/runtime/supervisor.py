@@ -21,6 +21,8 @@ import psutil
 from worker.runtime.errors import ProgramDied, TookTooLong
 
 _PR_SET_PDEATHSIG = 1
+_SHORTEST_LIFE = 5.0
+"""Seconds. What ends sooner by itself cannot work at all; starting it again and again would hide that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class Running:
         self.program = program
         self.process = process
         self.log = log
+        self.started = time.monotonic()
 
     def require_alive(self) -> None:
         """Raise ProgramDied, with the end of its log, if it has ended."""
@@ -97,7 +100,9 @@ class Supervisor:
         for running in list(self.running.values()):
             if running.process.poll() is None:
                 continue
-            if not running.program.restart:
+            killed = running.process.returncode < 0
+            lived = time.monotonic() - running.started
+            if not running.program.restart or (lived < _SHORTEST_LIFE and not killed):
                 running.require_alive()
             running.signal_group(signal.SIGKILL)
             self.start(running.program)

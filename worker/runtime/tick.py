@@ -17,26 +17,21 @@ WORK_OF: Final = {
     WorkKind.SMS: Work.SMS,
     WorkKind.EMAIL: Work.EMAIL,
     WorkKind.VOICE: Work.VOICE,
+    WorkKind.INBOX: Work.INBOX,
+    WorkKind.RECONCILE: Work.RECONCILE,
 }
-SWEEPS: Final = {Work.INBOX: 1.0, Work.RECONCILE: 2.0}
-"""Work that belongs to no run, and how many seconds apart it is hinted at."""
-
 MOST_HINTS = 4
 """Hints for one kind of work in one run per tick; each one drains until nothing is left."""
 
 
 def tick(rt: Runtime) -> int:
     """Hint at everything that is due, if it is our turn. Returns the number of hints."""
-    if not rt.store.take_tick("tick", rt.owner, PERIOD_SECONDS):
+    if not rt.store.tick_is_free("tick", rt.owner) or not rt.store.take_tick("tick", rt.owner, 2 * PERIOD_SECONDS):
         return 0
     hints = 0
     for due in rt.store.due_work(rt.now()):
         work = WORK_OF[due.kind]
         for _ in range(min(MOST_HINTS, 1 + due.count // (10 * rt.settings.slice_size))):
             rt.hint(Hint(work, due.tenant_id, due.run_id, due.count))
-            hints += 1
-    for work, seconds in SWEEPS.items():
-        if rt.store.take_tick(work, rt.owner, seconds):
-            rt.hint(Hint(work, rt.settings.tenant_id))
             hints += 1
     return hints

@@ -11,8 +11,8 @@ from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus
 from worker.domain.enrollment import MessageKey
 from worker.store import dialect
 from worker.store.codec import from_json, millis, moment
-from worker.store.dialect import fixed
-from worker.store.tables import attempts, messages
+from worker.store.dialect import fixed, fixed_list
+from worker.store.tables import WATCHED, attempts, messages
 
 
 def facts(conn: Connection, attempt_ids: Sequence[str], tenant_id: str | None = None) -> list[AttemptFacts]:
@@ -69,6 +69,7 @@ def _watched(message: MessageStatus, attempt: AttemptStatus, now: datetime, limi
         _facts()
         .where(
             messages.c.status == fixed(message),
+            messages.c.status.in_(fixed_list(WATCHED)),  # the words of the index, which SQLite must recognize
             messages.c.due_at <= millis(now),
             attempts.c.status == fixed(attempt),
         )
@@ -97,7 +98,7 @@ def _all(conn: Connection, query: Select[Any], tenant_id: str | None) -> list[At
     """`tenant_id` None: of every tenant, for the sweeps, which serve all."""
     if tenant_id is not None:
         query = query.where(messages.c.tenant_id == tenant_id)
-    return [_attempt_facts(row) for row in conn.execute(query)]
+    return [_attempt_facts(row) for row in conn.execute(query).all()]
 
 
 def _attempt_facts(row: Row[Any]) -> AttemptFacts:

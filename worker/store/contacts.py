@@ -19,7 +19,7 @@ from worker.store.tables import contact_list_members, contacts
 
 _KEPT = ("external_id", "phone", "email", "timezone", "fields", "blocked")
 _COLUMNS = ("tenant_id", "contact_id", *_KEPT, "created_at", "updated_at")
-_CHANGED = ("contact_id", *_KEPT)
+_CHANGED = ("tenant_id", "contact_id", *_KEPT)
 
 
 def import_batch(
@@ -56,10 +56,10 @@ def import_batch(
             if values == tuple(getattr(owners[0], name) for name in _KEPT):
                 unchanged += 1
             else:
-                changed.append((contact_id, *values))
+                changed.append((tenant_id, contact_id, *values))
         members.append((tenant_id, contact_list_id, contact_id))
     dialect.bulk_insert(conn, contacts, _COLUMNS, new)
-    _update(conn, tenant_id, changed, at)
+    _update(conn, changed, at)
     _join_list(conn, members)
     suppressions.add(conn, tenant_id, suppressed, now)
     return ImportCounts(new=len(new), updated=len(changed), unchanged=unchanged, duplicates=duplicates)
@@ -75,7 +75,7 @@ def find(conn: Connection, tenant_id: str, address: str) -> list[ContactRow]:
             (contacts.c.email == wanted) & (contacts.c.email != ""),
         ),
     )
-    return [_contact(row) for row in conn.execute(query)]
+    return [_contact(row) for row in conn.execute(query).all()]
 
 
 def get(conn: Connection, tenant_id: str, contact_id: str) -> ContactRow | None:
@@ -144,8 +144,10 @@ def _known(conn: Connection, tenant_id: str, rows: Sequence[ContactRow]) -> dict
         if wanted:
             given = dialect.records(conn, {"value": Text()}, wanted)
             column = contacts.c[kind]
-            query = select(contacts).where(contacts.c.tenant_id == tenant_id, column == given.c.value, column != "")
-            known |= {(kind, getattr(found, kind)): found for found in conn.execute(query)}
+            query = select(contacts).where(
+                contacts.c.tenant_id == tenant_id, column.in_(select(given.c.value)), column != ""
+            )
+            known |= {(kind, getattr(found, kind)): found for found in conn.execute(query).all()}
     return known
 
 
@@ -172,13 +174,13 @@ def _values(row: ContactRow) -> tuple[Any, ...]:
     return (row.external_id, row.phone, email, row.timezone, to_json(row.fields), row.blocked)
 
 
-def _update(conn: Connection, tenant_id: str, changed: Sequence[tuple[Any, ...]], at: int) -> None:
+def _update(conn: Connection, changed: Sequence[tuple[Any, ...]], at: int) -> None:
     if not changed:
         return
     given = dialect.table_records(conn, contacts, _CHANGED, changed)
     conn.execute(
         update(contacts)
-        .where(contacts.c.tenant_id == tenant_id, contacts.c.contact_id == given.c.contact_id)
+        .where(contacts.c.tenant_id == given.c.tenant_id, contacts.c.contact_id == given.c.contact_id)
         .values({name: given.c[name] for name in _KEPT} | {"updated_at": at})
     )
 

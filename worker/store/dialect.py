@@ -3,12 +3,17 @@
 1. SQLite has one writer: every write transaction is BEGIN IMMEDIATE, so that it waits at its start and never fails
    half-way. WAL with synchronous=FULL, since a forgotten intent is a second text.
 2. PostgreSQL has many: READ COMMITTED, row locks, SKIP LOCKED. SQLAlchemy leaves the lock clauses out on SQLite.
-3. A batch is one parameter: arrays on PostgreSQL, a JSON text on SQLite. `records` makes a table of it on both.
+3. A batch is one parameter: arrays on PostgreSQL, a JSON text on SQLite. `records` makes a table of it on both. Where
+   an index begins with a column that is a constant of the query (the tenant), SQLite would rather scan the table than
+   the batch: such a query says IN, or takes the constant from the batch.
 4. Leases are read on one clock: the database's on PostgreSQL, the host's on SQLite, which serves one host.
 """
 
+import fcntl
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -96,6 +101,22 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 def _begin_sqlite(conn: Connection) -> None:
     conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(READ_ONLY) else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def turn(engine: Engine) -> Iterator[None]:
+    """Wait for our turn to write. PostgreSQL has its row locks and needs none.
+
+    SQLite lets one writer in and makes the others poll with growing pauses, so that a busy one starves them. A lock on
+    a file beside the database is handed over by the kernel the moment it is free. It is an order of service only:
+    BEGIN IMMEDIATE still guards the data.
+    """
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        yield
+        return
+    with Path(f"{engine.url.database}-turn").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _prepare_postgres(connection: Any, _: object) -> None:

@@ -47,7 +47,7 @@ def find(conn: Connection, tenant_id: str, document_type: str, key: str) -> Docu
     """The live document with this id, else with this name in upper or lower case; None if there is none."""
     this = or_(documents.c.document_id == key, documents.c.name_key == _name_key(key))
     query = _of_type(tenant_id, document_type).where(this, not_(documents.c.deleted))
-    found = {row.document_id == key: row for row in conn.execute(query)}
+    found = {row.document_id == key: row for row in conn.execute(query).all()}
     return _document(found[max(found)]) if found else None
 
 

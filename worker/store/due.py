@@ -9,14 +9,14 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
 
 from channels.messages import ChannelKind
-from worker.domain.attempt import MessageStatus
+from worker.domain.attempt import AttemptStatus, MessageStatus
 from worker.domain.run import RunStatus
 from worker.store import dialect
 from worker.store.codec import millis
-from worker.store.dialect import fixed
+from worker.store.dialect import fixed, fixed_list
 from worker.store.rows import DueWork, WorkKind
 from worker.store.signals import BULK, URGENT
-from worker.store.tables import enrollments, messages, runs
+from worker.store.tables import WATCHED, attempts, enrollments, inbox, messages, runs
 
 CAP: Final = 5000
 """Nobody needs to know more about how much is due."""
@@ -34,7 +34,7 @@ def due_work(conn: Connection, now: datetime) -> list[DueWork]:
         _is_open().label("open"),
         _any_queued().label("queued"),
     ).where(runs.c.finished_at.is_(None))
-    return [work for row in conn.execute(query) for work in _of_run(row)]
+    return [work for row in conn.execute(query).all() for work in _of_run(row)] + _of_nobody(conn, at)
 
 
 def _of_run(row: Row[Any]) -> list[DueWork]:
@@ -55,6 +55,17 @@ def _of_run(row: Row[Any]) -> list[DueWork]:
         for kind, count in counts.items()
         if count
     ]
+
+
+def _of_nobody(conn: Connection, at: int) -> list[DueWork]:
+    """Work that belongs to no single run: news to apply, attempts to look into."""
+    clock = dialect.now_ms(conn)
+    waiting = exists().where(inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
+    stale = exists().where(attempts.c.status == fixed(AttemptStatus.DISPATCHING), attempts.c.lease_until <= clock)
+    watched = exists().where(messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= at)
+    news, doubts = conn.execute(select(waiting, or_(stale, watched))).one()
+    kinds = {WorkKind.INBOX: news, WorkKind.RECONCILE: doubts}
+    return [DueWork(kind=kind, tenant_id="", run_id="", count=1) for kind, is_due in kinds.items() if is_due]
 
 
 def _steppable(conn: Connection, at: int) -> ColumnElement[int]:

@@ -119,7 +119,7 @@ def _take(
         )
         .returning(row.enrollment_id, row.claims)
     )
-    return [(found.enrollment_id, found.claims) for found in conn.execute(statement)]
+    return [(found.enrollment_id, found.claims) for found in conn.execute(statement).all()]
 
 
 def _quarantine(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str], now: datetime) -> None:
@@ -152,7 +152,7 @@ def _load(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> li
         .order_by(row.priority, row.due_at, row.enrollment_id)
     )
     news = _news(conn, tenant_id, enrollment_ids)
-    return [_claimed(tenant_id, found, news) for found in conn.execute(query)]
+    return [_claimed(tenant_id, found, news) for found in conn.execute(query).all()]
 
 
 def _news(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[int, Event]]]:
@@ -165,7 +165,7 @@ def _news(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> Ma
         .order_by(news.signal_id)
     )
     events = defaultdict(list)
-    for enrollment_id, signal_id, event in conn.execute(query):
+    for enrollment_id, signal_id, event in conn.execute(query).all():
         events[enrollment_id].append((signal_id, event_from_json(from_json(event))))
     return events
 
@@ -217,7 +217,7 @@ def _write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime)
         )
         .returning(row.enrollment_id)
     )
-    return set(conn.execute(statement).scalars())
+    return set(conn.execute(statement).scalars().all())
 
 
 def _stepped(commit: StepCommit, at: int) -> tuple[Any, ...]:

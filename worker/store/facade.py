@@ -142,6 +142,7 @@ class Store:
     inbox_done = writes(inbox.done)
     inbox_defer = writes(inbox.defer)
 
+    tick_is_free = reads(leases.is_free)
     take_tick = writes(leases.take)
 
     run_report = reads(reports.run_report)

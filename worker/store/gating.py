@@ -52,6 +52,8 @@ def _reachable(conn: Connection, tenant_id: str, contact_ids: Sequence[str]) -> 
     """Those of them who exist and are not blocked."""
     given = dialect.ids(conn, "contact_id", dict.fromkeys(contact_ids))
     query = select(contacts.c.contact_id).where(
-        contacts.c.tenant_id == tenant_id, contacts.c.contact_id == given.c.contact_id, contacts.c.blocked.is_(False)
+        contacts.c.tenant_id == tenant_id,
+        contacts.c.contact_id.in_(select(given.c.contact_id)),
+        contacts.c.blocked.is_(False),
     )
-    return set(conn.execute(query).scalars())
+    return set(conn.execute(query).scalars().all())

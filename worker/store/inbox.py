@@ -65,7 +65,7 @@ def claim(conn: Connection, *, limit: int, lease: timedelta) -> list[InboxRow]:
             received_at=moment(row.received_at),
             tries=row.tries,
         )
-        for row in conn.execute(statement)
+        for row in conn.execute(statement).all()
     ]
     return sorted(rows, key=lambda row: row.inbox_id)
 

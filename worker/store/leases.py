@@ -1,9 +1,17 @@
 """Tick leases: of all workers, one does the periodic work; when it dies the next one does."""
 
-from sqlalchemy import Connection, or_
+from sqlalchemy import Connection, or_, select
 
 from worker.store import dialect
 from worker.store.tables import tick_leases
+
+
+def is_free(conn: Connection, name: str, owner: str) -> bool:
+    """Whether taking it could succeed: a look that waits for nobody."""
+    query = select(tick_leases.c.name).where(
+        tick_leases.c.name == name, tick_leases.c.owner != owner, tick_leases.c.until > dialect.now_ms(conn)
+    )
+    return conn.execute(query).first() is None
 
 
 def take(conn: Connection, name: str, owner: str, seconds: float) -> bool:

@@ -23,7 +23,7 @@ def run_report(conn: Connection, tenant_id: str, run_id: str) -> RunReport:
 
     def counts(table: Table, *by: ColumnElement[str]) -> dict[Any, int]:
         query = select(*by, func.count()).where(table.c.tenant_id == tenant_id, table.c.run_id == run_id).group_by(*by)
-        rows = [tuple(row) for row in conn.execute(query)]
+        rows = [tuple(row) for row in conn.execute(query).all()]
         return {row[0] if len(by) == 1 else row[:-1]: row[-1] for row in rows}
 
     return RunReport(
@@ -91,7 +91,7 @@ def awaiting(
         .order_by(runs.c.created_at.desc(), enrollments.c.enrollment_id.desc())
         .limit(limit)
     )
-    return [Awaiting(enrollment_id=e, run_id=r) for e, r in conn.execute(query)]
+    return [Awaiting(enrollment_id=e, run_id=r) for e, r in conn.execute(query).all()]
 
 
 def history(conn: Connection, tenant_id: str, run_id: str, contact_id: str) -> list[HistoryEntry]:
@@ -132,15 +132,15 @@ def _events(conn: Connection, tenant_id: str, enrollment_id: str) -> Sequence[Hi
     return [
         *(
             HistoryEntry(kind="message", at=moment(at), what=f"{channel} {status}", detail=d, message_id=m)
-            for m, at, channel, status, d in conn.execute(sent)
+            for m, at, channel, status, d in conn.execute(sent).all()
         ),
         *(
             HistoryEntry(kind="attempt", at=moment(at), what=status, detail=reason, message_id=m, attempt_id=a)
-            for m, a, at, status, reason in conn.execute(tried)
+            for m, a, at, status, reason in conn.execute(tried).all()
         ),
         *(
             HistoryEntry(kind="outcome", at=moment(at), what=d, detail=detail, message_id=m or "", attempt_id=a or "")
-            for m, a, at, d, detail in conn.execute(filed)
+            for m, a, at, d, detail in conn.execute(filed).all()
         ),
     ]
 

@@ -141,7 +141,7 @@ class Settled:
 
 
 class WorkKind(StrEnum):
-    """Kinds of work that can be due for a run. The channels' values are those of `ChannelKind`."""
+    """Kinds of work that can be due, for a run or (inbox, reconcile) for none. The channels' values are those of `ChannelKind`."""
 
     ENROLL = "enroll"
     ADVANCE = "advance"
@@ -149,6 +149,8 @@ class WorkKind(StrEnum):
     SMS = "sms"
     EMAIL = "email"
     VOICE = "voice"
+    INBOX = "inbox"
+    RECONCILE = "reconcile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from worker.store.codec import from_json, millis, millis_or_none, moment, moment
 from worker.store.dialect import fixed, fixed_list
 from worker.store.errors import IllegalTransition, NotFound
 from worker.store.signals import BULK
-from worker.store.tables import attempts, contact_list_members, enrollments, messages, runs
+from worker.store.tables import UNRESOLVED, attempts, contact_list_members, enrollments, messages, runs
 
 _ENROLLED = ("enrollment_id", "tenant_id", "run_id", "contact_id", "status", "priority", "due_at", "created_at")
 
@@ -160,7 +160,7 @@ def has_open_work(conn: Connection, tenant_id: str, run_id: str) -> bool:
     unresolved = exists().where(
         attempts.c.tenant_id == tenant_id,
         attempts.c.run_id == run_id,
-        attempts.c.status.in_(fixed_list([AttemptStatus.DISPATCHING, AttemptStatus.UNKNOWN])),
+        attempts.c.status.in_(fixed_list(UNRESOLVED)),
     )
     return bool(conn.execute(select(waiting | queued | unresolved)).scalar_one())
 
@@ -171,6 +171,7 @@ def in_flight(conn: Connection, tenant_id: str, run_id: str) -> int:
         attempts.c.tenant_id == tenant_id,
         attempts.c.run_id == run_id,
         attempts.c.status == fixed(AttemptStatus.DISPATCHING),
+        attempts.c.status.in_(fixed_list(UNRESOLVED)),  # the words of the index, which SQLite must recognize
     )
     return conn.execute(query).scalar_one()
 

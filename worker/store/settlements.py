@@ -101,7 +101,7 @@ def _lock_unchanged(conn: Connection, settlements: Sequence[Settlement]) -> dict
         .order_by(attempts.c.attempt_id)
         .with_for_update(of=[attempts, messages])
     )
-    return {row.attempt_id: row.counted for row in conn.execute(query)}
+    return {row.attempt_id: row.counted for row in conn.execute(query).all()}
 
 
 def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> None:

@@ -76,4 +76,4 @@ def _wake(conn: Connection, news: Sequence[tuple[str, str, Event]], at: int) -> 
         )
         .returning(row.tenant_id, row.enrollment_id)
     )
-    return {(tenant_id, enrollment_id) for tenant_id, enrollment_id in conn.execute(statement)}
+    return {(tenant_id, enrollment_id) for tenant_id, enrollment_id in conn.execute(statement).all()}

@@ -48,10 +48,10 @@ def reasons(conn: Connection, tenant_id: str, channel: ChannelKind, addresses: C
     wanted = dialect.records(conn, {"address": Text()}, [(normal(address),) for address in addresses])
     query = select(suppressions.c.address, suppressions.c.reason).where(
         suppressions.c.tenant_id == tenant_id,
-        suppressions.c.address == wanted.c.address,
+        suppressions.c.address.in_(select(wanted.c.address)),
         suppressions.c.channel.in_([channel, EVERY_CHANNEL]),
     )
-    return {row.address: row.reason for row in conn.execute(query)}
+    return {row.address: row.reason for row in conn.execute(query).all()}
 
 
 def normal(address: str) -> str:

@@ -6,6 +6,7 @@
 4. Every poll is served by a partial index that holds only what is still to be done.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -23,6 +24,8 @@ from sqlalchemy import (
     text,
 )
 
+from worker.domain.attempt import LIVE, AttemptStatus, MessageStatus
+
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -31,6 +34,12 @@ metadata: Final = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+WATCHED: Final = (MessageStatus.UNKNOWN, MessageStatus.ACCEPTED)
+"""Messages whose `due_at` says when to look into them."""
+
+UNRESOLVED: Final = (AttemptStatus.DISPATCHING, AttemptStatus.UNKNOWN)
+"""Attempts that may or may not have left."""
 
 _SERIAL = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
 _CHURNED: Final[dict[str, Any]] = {"postgresql_with": {"fillfactor": 70}}  # leaves room to update a row in its page
@@ -66,6 +75,10 @@ def _tenant() -> Column[str]:
 
 def _partial(name: str, *columns: Any, where: str, unique: bool = False) -> Index:
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def _words(statuses: Iterable[str]) -> str:
+    return "(" + ", ".join(f"'{status}'" for status in statuses) + ")"
 
 
 documents = Table(
@@ -209,7 +222,7 @@ messages = Table(
     UniqueConstraint("enrollment_id", "state", "action", "visit"),
     Index(None, "run_id"),
     _partial("ix_messages_queued", "run_id", "channel", "priority", "due_at", where="status = 'queued'"),
-    _partial("ix_messages_watched", "status", "due_at", where="status IN ('unknown', 'accepted')"),
+    _partial("ix_messages_watched", "status", "due_at", where=f"status IN {_words(WATCHED)}"),
     **_CHURNED,
 )
 
@@ -233,10 +246,10 @@ attempts = Table(
     _text("code"),
     _number("segments"),
     _number("lookups"),
-    _partial("uq_attempts_live", "message_id", where="status IN ('dispatching', 'unknown', 'accepted')", unique=True),
+    _partial("uq_attempts_live", "message_id", where=f"status IN {_words(LIVE)}", unique=True),
     _partial("uq_attempts_provider_ref", "provider", "provider_ref", where="provider_ref <> ''", unique=True),
     _partial("ix_attempts_leased", "lease_until", where="status = 'dispatching'"),
-    _partial("ix_attempts_unresolved", "run_id", "status", where="status IN ('dispatching', 'unknown')"),
+    _partial("ix_attempts_unresolved", "run_id", "status", where=f"status IN {_words(UNRESOLVED)}"),
     Index(None, "message_id"),
     **_CHURNED,
 )

@@ -38,7 +38,7 @@ def _read_once(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 
 def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with engine.connect() as conn:
+    with dialect.turn(engine), engine.connect() as conn:
         conn.begin()
         result = work(conn)  # what raises here is rolled back by closing the connection
         try:

@@ -70,6 +70,7 @@ def make_app(redis_url: str) -> Celery:
         timezone="UTC",
         enable_utc=True,
         beat_max_loop_interval=5,
+        beat_scheduler="celery.beat:Scheduler",  # the schedule is code; the default one keeps a file of it
         beat_schedule={
             "tick": {"task": "control.tick", "schedule": 2.0, "options": {"queue": "control", "expires": 4}},
         },

@@ -11,7 +11,7 @@ address = "127.0.0.1"
 port = 5555
 read_only = True
 purge_offline_workers = 300
-inspect_timeout = 5000
+inspect_timeout = 5000.0
 max_tasks = 20_000
 tasks_columns = "name,args,state,received,started,runtime,worker"
 

@@ -22,7 +22,7 @@ def _child_starts(**_: Any) -> None:
 @worker_ready.connect
 def _worker_starts(sender: Any = None, **_: Any) -> None:
     # Pools without child processes (solo, threads) do the work in this very process; it ticks here.
-    if not sender.pool_cls.__module__.endswith("prefork"):
+    if not sender.controller.pool_cls.__module__.endswith("prefork"):
         process.start_pulse()
 
 
