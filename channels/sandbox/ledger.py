@@ -87,12 +87,17 @@ def read_ledger(path: Path) -> Iterator[Line]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """The same text accepted more than once for one person. `refs`: the provider ids, in order of acceptance."""
+    """The same text accepted more than once for one person. `refs`: the provider ids, in order of acceptance.
+
+    `reached`: how many of them reached the person, or may have. More than 1 is what nobody wants; 1 is a retry that
+    was called for, after a busy line or a handset that was off.
+    """
 
     channel: str
     to: str = field(repr=False)
     body_hash: str = field(repr=False)
     refs: tuple[str, ...]
+    reached: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +122,12 @@ class LedgerSummary:
     """Fault -> how often."""
     callbacks: Mapping[str, int]
     """HTTP status of our answer, `0` for no answer -> callbacks."""
+
+
+NOT_REACHED: Final = frozenset(
+    {"undelivered", "failed", "canceled", "busy", "no-answer", "bounce", "blocked", "dropped"}
+)
+"""Final statuses that say the message did not get to the person."""
 
 
 def summarize(lines: Iterable[Line]) -> LedgerSummary:
@@ -155,7 +166,13 @@ def summarize(lines: Iterable[Line]) -> LedgerSummary:
         attempts_accepted_again={attempt: times for attempt, times in attempts.items() if times > 1},
         accepted_without_attempt=unnamed,
         repeats=[
-            Repeat(channel=channel, to=to, body_hash=body_hash, refs=tuple(refs))
+            Repeat(
+                channel=channel,
+                to=to,
+                body_hash=body_hash,
+                refs=tuple(refs),
+                reached=sum(fates[channel, ref, to] not in NOT_REACHED for ref in refs),
+            )
             for (channel, to, body_hash), refs in bodies.items()
             if len(refs) > 1
         ],

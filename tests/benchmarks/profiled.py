@@ -21,7 +21,7 @@ __all__ = ["app"]
 
 INTERVAL_SECONDS = 0.002
 ROWS = 80
-_WAITING = {"select", "wait", "_worker", "poll", "get", "acquire", "sleep", "_pulse", "recv"}
+_WAITING = {"select", "wait", "_worker", "poll", "get", "acquire", "sleep", "_pulse", "recv", "turn"}
 """Functions in which a thread only waits."""
 
 
@@ -54,7 +54,7 @@ class Sampler:
 
     def write(self, file: Path) -> None:
         """The table, as text."""
-        lines = [f"{self.samples:.0f} samples of {INTERVAL_SECONDS * 1000:g} ms CPU"]
+        lines = [f"{self.samples:.0f} samples"]
         for title, counts in (("own", self.own), ("with what it calls", self.within)):
             lines += ["", f"  %    function, {title}"]
             lines += [f"{count / self.samples:6.1%}  {_name(code)}" for code, count in counts.most_common(ROWS)]

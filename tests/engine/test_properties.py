@@ -90,7 +90,7 @@ def read_back(enrollment: Enrollment) -> Enrollment:
 @given(workflows, st.data())
 def test_whatever_happens_nobody_is_lost_sent_twice_or_brought_back(document, data):
     definition = a_definition(a_workflow(**document))
-    enrollment, now = an_enrollment(), NOW
+    enrollment, now = an_enrollment(), NOW + timedelta(microseconds=1234)
     sent: set[MessageKey] = set()
     event = Started()
     for _ in range(data.draw(st.integers(1, 25))):

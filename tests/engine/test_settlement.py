@@ -2,13 +2,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from channels.messages import ChannelKind
 from channels.results import (
-    RANK,
-    AnsweredBy,
     Certainty,
     Reason,
     Receipt,
@@ -20,7 +16,6 @@ from tests.engine.builders import NOW, a_campaign, an_attempt
 from worker.domain.attempt import LIVE, AttemptStatus, MessageStatus
 from worker.domain.dispositions import SYSTEM, DispositionBook
 from worker.domain.events import HandedOver, Settled
-from worker.engine.outcomes import BY_REASON, of_receipt, of_silence
 from worker.engine.retry import MAX_UNSENT, next_attempt
 from worker.engine.settlement import (
     PersonSays,
@@ -290,49 +285,7 @@ def test_delays_grow_and_end():
     assert next_attempt(SYSTEM["UNKNOWN_RESULT"], 1, NOW) is None
 
 
-def test_every_word_of_a_provider_has_a_code_of_the_system():
-    for channel in ChannelKind:
-        assert set(BY_REASON[channel]) == set(Reason)
-        assert set(BY_REASON[channel].values()) <= set(SYSTEM)
-        assert of_silence(channel) in SYSTEM
-        for kind in ReceiptKind:
-            for answered_by in AnsweredBy:
-                code = of_receipt(channel, Receipt(event_key="k", kind=kind, answered_by=answered_by))
-                assert code is None or code in SYSTEM
-    assert {kind for kind in ReceiptKind if of_receipt(ChannelKind.SMS, Receipt(event_key="", kind=kind))} == {
-        kind for kind in ReceiptKind if RANK[kind] >= RANK[ReceiptKind.DELIVERED]
-    }
+def test_a_crash_does_not_reopen_what_was_cancelled_meanwhile():
+    news = from_crash(an_attempt(message_status=MessageStatus.SETTLED), NOW, OPTIONS)
 
-
-receipts = st.builds(
-    Receipt,
-    event_key=st.just("k"),
-    kind=st.sampled_from(ReceiptKind),
-    reason=st.sampled_from(Reason),
-    answered_by=st.sampled_from(AnsweredBy),
-    code=st.sampled_from(["", "spamreport", "Invalid", "30003"]),
-)
-attempts = st.builds(
-    an_attempt,
-    st.sampled_from(ChannelKind),
-    status=st.sampled_from(AttemptStatus),
-    message_status=st.sampled_from(MessageStatus),
-    rank=st.integers(0, 7),
-    counted=st.integers(0, 3),
-)
-
-
-@given(attempts, receipts)
-def test_no_receipt_queues_what_may_be_under_way_or_leaves_a_settled_message(facts, news):
-    settlement = from_receipt(facts, news, BOOK, NOW, OPTIONS)
-
-    if settlement is None:
-        return
-    assert settlement.rank >= facts.rank
-    if settlement.message_status is MessageStatus.QUEUED:
-        assert settlement.attempt_status not in LIVE
-        assert settlement.due_at > NOW
-    if facts.message_status is MessageStatus.SETTLED:
-        assert settlement.message_status is MessageStatus.SETTLED
-    if settlement.message_status in (MessageStatus.ACCEPTED, MessageStatus.UNKNOWN):
-        assert settlement.due_at
+    assert (news.attempt_status, news.message_status) == (AttemptStatus.UNKNOWN, MessageStatus.SETTLED)

@@ -2,12 +2,19 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from worker.domain.effects import Dispatch
+from worker.domain.enrollment import Enrollment, EnrollmentStatus, Recipient
+from worker.domain.events import Started
+from worker.engine.definition import compile_definition
+from worker.engine.step import step
 from worker.runtime.definitions import BadDefinitions, load_definitions
+from worker.runtime.importing import Imported, read_contacts
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "renewal"
 
@@ -55,6 +62,27 @@ def test_the_example_has_no_fault():
     assert definitions.campaigns["renewal-q4"]["smsFromAddress"] == "+12125550100"
 
 
+def test_every_contact_of_the_example_gets_a_first_text_or_mail():
+    definitions = load_definitions([EXAMPLE])
+    definition = compile_definition(
+        campaign=definitions.campaigns["renewal-q4"],
+        workflows=definitions.workflows,
+        dispositions=list(definitions.dispositions.values()),
+    )
+    now = datetime(2026, 11, 23, 15, tzinfo=UTC)
+
+    for row in read_contacts(EXAMPLE / "contacts.csv"):
+        if isinstance(row, Imported):
+            contact = row.contact
+            recipient = Recipient(contact_id="c", phone=contact.phone, email=contact.email, fields=contact.fields)
+            enrollment = Enrollment(enrollment_id=f"e{row.row}", recipient=recipient)
+
+            transition = step(definition, enrollment, Started(), now)
+
+            assert transition.enrollment.status is EnrollmentStatus.WAITING, transition.enrollment.reason
+            assert [type(effect) for effect in transition.effects] == [Dispatch]
+
+
 def test_a_document_says_by_its_keys_what_it_is(written):
     definitions = load_definitions([written(all_yaml=_CAMPAIGN + "---\n" + _WORKFLOW)])
 
@@ -66,8 +94,10 @@ def test_a_document_says_by_its_keys_what_it_is(written):
 
 def test_json_and_yaml_mean_the_same(written):
     campaign = {"name": "Renewal \U0001f600 Q4", "workflowId": "renewal", "objectType": "campaign"}
-    folder = written(c_json=json.dumps(campaign, indent="\t"), w_yaml=_WORKFLOW.replace("sendSms", "terminate"))
-    folder.joinpath("w.yaml").write_text("workflowId: renewal\nstates: {end: {actions: [{type: terminate}]}}\n")
+    folder = written(
+        c_json=json.dumps(campaign, indent="\t"),
+        w_yaml="workflowId: renewal\nstates: {end: {actions: [{type: terminate}]}}\n",
+    )
 
     definitions = load_definitions([folder])
 

@@ -18,7 +18,7 @@ from channels.sandbox.ledger import LedgerSummary, read_ledger, summarize
 from worker.cli.errors import Exit, Stop
 from worker.cli.live import watch_run
 from worker.cli.local import LocalSystem, stoppable
-from worker.cli.tables import print_demo_report
+from worker.cli.tables import print_demo_report, reached_twice
 from worker.runtime.audience import ImportResult, import_file
 from worker.runtime.saving import save_campaign_from
 from worker.runtime.launch import Launch, launch
@@ -113,7 +113,7 @@ def _write_report(data_dir: Path, imported: ImportResult, report: Report, ledger
             "path": str(data_dir / "ledger.jsonl"),
             "accepted": ledger.accepted,
             "mostPerAttempt": ledger.accepted_per_attempt_max,
-            "repeatedMessages": len(ledger.repeats),
+            "reachedTwice": reached_twice(ledger),
             "finalStatuses": ledger.final_statuses,
             "faults": ledger.faults,
         },
@@ -127,7 +127,7 @@ def _judge(imported: ImportResult, report: Report, ledger: LedgerSummary) -> Non
     enrolled = sum(report.counts.enrollments.values())
     if enrolled != imported.accepted:
         wrong.append(f"{imported.accepted} contacts were imported, {enrolled} are accounted for")
-    if ledger.repeats:
-        wrong.append(f"{len(ledger.repeats)} messages reached somebody twice")
+    if again := reached_twice(ledger):
+        wrong.append(f"{again} messages reached somebody twice")
     if wrong:
         raise Stop("the counts do not agree:\n" + "\n".join(f"  - {line}" for line in wrong), Exit.OUR_FAULT)

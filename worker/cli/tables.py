@@ -96,9 +96,14 @@ def _ledger_table(report: Report, ledger: LedgerSummary) -> Table:
         theirs = ledger.accepted.get(channel, 0)
         mark = "" if ours == theirs else " [red]differs[/]"
         table.add_row(channel, str(ours), f"{theirs}{mark}", _counts(ledger.final_statuses.get(channel, {})))
-    table.caption = f"messages accepted twice: {len(ledger.repeats)}"
+    table.caption = f"messages that reached somebody twice: {reached_twice(ledger)}"
     table.caption_justify = "left"
     return table
+
+
+def reached_twice(ledger: LedgerSummary) -> int:
+    """Messages that got to the same person more than once. A repeated call after a busy line is none."""
+    return sum(repeat.reached > 1 for repeat in ledger.repeats)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -47,7 +47,7 @@ def check(
     return faults
 
 
-def place_of(flow: plan.Flow, step: plan.Step, *key: str | int) -> Path:
+def _place(flow: plan.Flow, step: plan.Step, *key: str | int) -> Path:
     """Where an action, or a property of it, stands, seen from the campaign's own workflow."""
     return (*flow.document, *step.place, *key)
 
@@ -60,10 +60,10 @@ def _channels(flows: Mapping[str, plan.Flow], campaign: Campaign) -> Iterator[Fa
             switch, sender = _SWITCHES[step.channel]
             if step.channel not in campaign.channels:
                 hint = f"set {switch} to true in the campaign, or remove the action"
-                yield Fault(place_of(flow, step), f"needs {step.channel}, which is off in the campaign", hint)
+                yield Fault(_place(flow, step), f"needs {step.channel}, which is off in the campaign", hint)
             elif isinstance(step, plan.Send) and not step.sender:
                 hint = f"set {sender} in the campaign, or from in the action"
-                yield Fault(place_of(flow, step), f"has no sender for {step.channel}", hint)
+                yield Fault(_place(flow, step), f"has no sender for {step.channel}", hint)
 
 
 def _unknown_messages(flows: Mapping[str, plan.Flow]) -> Iterator[Fault]:
@@ -72,7 +72,7 @@ def _unknown_messages(flows: Mapping[str, plan.Flow]) -> Iterator[Fault]:
         for step in _steps(flow):
             if isinstance(step, plan.AwaitOutcome) and step.of and step.of not in sends:
                 hint = f"one of {', '.join(sorted(sends))}" if sends else "add one"
-                yield Fault(place_of(flow, step, "of"), f"no action {step.of} sends anything", hint)
+                yield Fault(_place(flow, step, "of"), f"no action {step.of} sends anything", hint)
 
 
 def _steps(flow: plan.Flow) -> Iterator[plan.AnyStep]:

@@ -83,6 +83,8 @@ def from_result(
     match result.certainty:
         case Certainty.ACCEPTED:
             return accepted(known, now, options)
+        case Certainty.REFUSED | Certainty.NOT_SENT if facts.message_status is MessageStatus.SETTLED:
+            return replace(known, attempt_status=AttemptStatus(result.certainty))
         case Certainty.REFUSED:
             rule = book.file(outcomes.of_result(facts.channel, result))
             return ended(replace(known, attempt_status=AttemptStatus.REFUSED), rule, now, options)

@@ -50,6 +50,9 @@ def given_up(facts: AttemptFacts) -> bool:
 
 
 def accepted(known: Settlement, now: datetime, options: SettlementOptions) -> Settlement:
+    """The provider has it. A message that was settled meanwhile stays so."""
+    if known.facts.message_status is MessageStatus.SETTLED:
+        return replace(known, attempt_status=AttemptStatus.ACCEPTED)
     return replace(
         known,
         attempt_status=AttemptStatus.ACCEPTED,
@@ -61,14 +64,14 @@ def accepted(known: Settlement, now: datetime, options: SettlementOptions) -> Se
 
 def on_its_way(known: Settlement, now: datetime, options: SettlementOptions) -> Settlement:
     """Progress: nothing but the rank, unless it proves what was in doubt."""
-    if known.facts.message_status is MessageStatus.SETTLED:
-        return replace(known, attempt_status=AttemptStatus.ACCEPTED)
-    if known.facts.status is AttemptStatus.ACCEPTED:
-        return replace(accepted(known, now, options), signals=())
-    return accepted(known, now, options)
+    news = accepted(known, now, options)
+    return replace(news, signals=()) if known.facts.status is AttemptStatus.ACCEPTED else news
 
 
 def unknown(known: Settlement, due_at: datetime) -> Settlement:
+    """It may have left. A message that was settled meanwhile stays so."""
+    if known.facts.message_status is MessageStatus.SETTLED:
+        return replace(known, attempt_status=AttemptStatus.UNKNOWN)
     return replace(known, attempt_status=AttemptStatus.UNKNOWN, message_status=MessageStatus.UNKNOWN, due_at=due_at)
 
 

@@ -48,7 +48,12 @@ async def _find(rt: Runtime, facts: AttemptFacts) -> Sighting:
     if not channel.can.lookup:
         return Sighting(seen=None)
     message = build_message(facts.channel, facts.attempt_id, facts.to, facts.sender, facts.content)
-    return await channel.find(message, since=facts.dispatched_at)
+    sighting = await channel.find(message, since=facts.dispatched_at)
+    if sighting.provider_ref:
+        owners = await asyncio.to_thread(rt.store.facts_by_ref, [sighting.provider_ref])
+        if any(owner.attempt_id != facts.attempt_id for owner in owners):
+            return Sighting(seen=False)  # the same text of another attempt, which we know of
+    return sighting
 
 
 def _decision(rt: Runtime, facts: AttemptFacts, sighting: Sighting) -> Decide:

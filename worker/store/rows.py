@@ -141,7 +141,7 @@ class Settled:
 
 
 class WorkKind(StrEnum):
-    """Kinds of work that can be due, for a run or (inbox, reconcile) for none. The channels' values are those of `ChannelKind`."""
+    """Kinds of work that can be due: for a run, or (inbox, reconcile) for none. Channels have their own names."""
 
     ENROLL = "enroll"
     ADVANCE = "advance"

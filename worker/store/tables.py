@@ -4,6 +4,8 @@
 2. Times are BIGINT milliseconds UTC, documents are JSON text: the same on both databases.
 3. At most one message per (enrollment, state, action, visit); at most one live attempt per message.
 4. Every poll is served by a partial index that holds only what is still to be done.
+5. No foreign keys: a parent is read or locked in the transaction that adds the child, nothing is ever deleted but
+   signals, and a check per row was measured at a quarter of the whole cost of a message.
 """
 
 from collections.abc import Iterable
@@ -13,7 +15,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -164,7 +165,7 @@ enrollments = Table(
     metadata,
     _id("enrollment_id"),
     _tenant(),
-    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("run_id", Text, nullable=False),
     Column("contact_id", Text, nullable=False),
     Column("status", Text, nullable=False),
     _number("priority", 1),  # 0: a person wrote; claimed before the bulk
@@ -189,7 +190,7 @@ signals = Table(
     metadata,
     Column("signal_id", _SERIAL, primary_key=True),
     _tenant(),
-    Column("enrollment_id", Text, ForeignKey("enrollments.enrollment_id"), nullable=False),
+    Column("enrollment_id", Text, nullable=False),
     Column("event", Text, nullable=False),
     _time("at", nullable=False),
     Index(None, "enrollment_id"),
@@ -201,7 +202,7 @@ messages = Table(
     _id("message_id"),
     _tenant(),
     Column("run_id", Text, nullable=False),
-    Column("enrollment_id", Text, ForeignKey("enrollments.enrollment_id"), nullable=False),
+    Column("enrollment_id", Text, nullable=False),
     Column("contact_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("action", Text, nullable=False),
@@ -232,7 +233,7 @@ attempts = Table(
     _id("attempt_id"),
     _tenant(),
     Column("run_id", Text, nullable=False),
-    Column("message_id", Text, ForeignKey("messages.message_id"), nullable=False),
+    Column("message_id", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("status", Text, nullable=False),

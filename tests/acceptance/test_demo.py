@@ -1,0 +1,70 @@
+"""The main job, as a newcomer sees it: a whole campaign runs, and its counts equal the provider's ledger."""
+
+import os
+import signal
+
+import pytest
+
+from tests.acceptance.demos import eventually
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("acceptance")]
+
+OUTCOMES = ("audience", "enrollments", "dispositions")
+
+
+def test_the_counts_equal_the_ledger_and_add_up_to_the_audience(start_demo):
+    demo = start_demo()
+
+    assert demo.finish() == 0, demo.output
+    report = demo.report
+    accepted = {channel: count for channel, count in report["messages"]["accepted"].items() if count}
+    assert accepted == report["ledger"]["accepted"]
+    assert report["import"]["accepted"] + report["import"]["rejected"] == report["import"]["rows"] == 1000
+    assert sum(report["enrollments"].values()) == sum(report["dispositions"].values()) == report["import"]["accepted"]
+    assert report["ledger"]["mostPerAttempt"] == 1
+    assert report["ledger"]["reachedTwice"] == 0
+    assert report["ledger"]["faults"], "the provider should have misbehaved"
+    assert demo.left_running() == []
+
+
+def test_postgresql_and_a_redis_server_give_the_same_report_as_sqlite(start_demo, postgres_url, redis_url):
+    on_sqlite = start_demo()
+    assert on_sqlite.finish() == 0, on_sqlite.output
+    on_postgres = start_demo(DATABASE_URL=postgres_url, REDIS_URL=redis_url)
+    assert on_postgres.finish() == 0, on_postgres.output
+
+    assert _outcomes(on_postgres.report) == _outcomes(on_sqlite.report)
+
+
+def test_killing_every_worker_midway_changes_no_total_and_reaches_nobody_twice(start_demo):
+    undisturbed = start_demo()
+    assert undisturbed.finish() == 0, undisturbed.output
+    disturbed = start_demo()
+    for accepted in (300, 1200, 2000):
+        eventually(lambda n=accepted: disturbed.ledger_lines() >= n, 120, f"{accepted} messages")
+        for worker in ("sms", "email", "voice", "control"):
+            os.killpg(disturbed.pid_of(worker), signal.SIGKILL)
+
+    assert disturbed.finish() == 0, disturbed.output
+    assert disturbed.report["ledger"]["reachedTwice"] == 0
+    assert disturbed.report["ledger"]["mostPerAttempt"] == 1
+    assert _outcomes(disturbed.report) == _outcomes(undisturbed.report)
+
+
+@pytest.mark.parametrize("moment", ["at the start", "in the middle"])
+def test_ctrl_c_stops_everything_it_started(start_demo, moment):
+    demo = start_demo()
+    if moment == "at the start":
+        eventually(lambda: (demo.data_dir / "pids" / "redis").exists(), 30, "Redis to start")
+    else:
+        eventually(lambda: demo.ledger_lines() > 50, 60, "the first messages")
+
+    demo.process.send_signal(signal.SIGINT)
+
+    assert demo.process.wait(30) == 130
+    assert "Traceback" not in demo.output
+    eventually(lambda: demo.left_running() == [], 5, "everything to end")
+
+
+def _outcomes(report):
+    return {key: report[key] for key in OUTCOMES} | {"messages": report["messages"]["byDisposition"]}
