@@ -12,13 +12,13 @@ from worker.runtime.supervisor import Supervisor
 
 @pytest.fixture
 def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
-    """Start a demo with these environment variables; it is stopped at the end whatever happens."""
+    """Start a demo with these options and environment variables; it is stopped at the end whatever happens."""
     started: list[Demo] = []
 
-    def start(**env: str) -> Demo:
+    def start(*options: str, **env: str) -> Demo:
         folder = tmp_path / str(len(started))
         folder.mkdir()
-        started.append(Demo(folder, env))
+        started.append(Demo(folder, options, env))
         return started[-1]
 
     yield start

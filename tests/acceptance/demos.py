@@ -19,11 +19,11 @@ PATIENCE_SECONDS = 240
 class Demo:
     """One run of `campaigns demo` in a folder of its own."""
 
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, options: tuple[str, ...], env: dict[str, str]) -> None:
         self.data_dir = folder / "demo"
         self._output = (folder / "demo.out").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "worker.cli.main", "demo"],
+            [sys.executable, "-m", "worker.cli.main", "demo", *options],
             cwd=ROOT,
             env=os.environ | {"DATA_DIR": str(folder)} | env,
             stdin=subprocess.DEVNULL,

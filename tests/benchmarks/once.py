@@ -1,6 +1,6 @@
 """One repetition: starts the services and one design, warms it up, measures one job, prints the figures as JSON.
 
-Run by `run.py`: `python once.py naive|ours CONTACTS FOLDER`. DATABASE_URL, LATENCY_SECONDS, PROFILE as README.md has them.
+Run by `run.py`: `python once.py naive|ours CONTACTS FOLDER`, with the settings DATABASE_URL, LATENCY_SECONDS, PROFILE.
 """
 
 import json

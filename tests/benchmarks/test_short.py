@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("benchmark")]
+
 CONTACTS = 200
 
 
@@ -23,7 +25,6 @@ def result(tmp_path_factory):
     return json.loads(file.read_text())
 
 
-@pytest.mark.acceptance
 @pytest.mark.parametrize("design", ["naive", "ours"])
 def test_every_message_of_the_job_reaches_the_provider_exactly_once(result, design):
     [once] = result["runs"][design]
@@ -35,7 +36,6 @@ def test_every_message_of_the_job_reaches_the_provider_exactly_once(result, desi
     assert once["exactly_once"]
 
 
-@pytest.mark.acceptance
 @pytest.mark.parametrize("design", ["naive", "ours"])
 def test_cpu_and_memory_of_every_process_are_measured(result, design):
     [once] = result["runs"][design]

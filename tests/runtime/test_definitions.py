@@ -171,6 +171,15 @@ def test_a_channel_the_campaign_has_off_is_a_fault_of_the_action(written):
     assert any(fault.startswith("w.yaml:5: ") and "useForSMS" in fault for fault in faults)
 
 
+def test_a_fault_in_a_workflow_that_another_one_calls_stands_in_its_own_file(written):
+    main = "workflowId: renewal\nstates: {begin: {actions: [{type: callFunction, function: ask}]}}\n"
+    called = _WORKFLOW.replace(": renewal", ": ask").replace("      - type", "      # a comment\n      - type")
+
+    faults = _faults(written(a_yaml=_CAMPAIGN.replace("true", "false"), b_yaml=main, z_yaml=called))
+
+    assert [fault.partition(": ")[0] for fault in faults] == ["z.yaml:6"]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "expected"),
     [

@@ -184,10 +184,11 @@ def test_an_opt_out_in_a_duplicate_or_broken_row_is_heard(audience):
     assert _suppressed(broken) == {(ChannelKind.SMS, "+12125550124")}
 
 
-def test_an_opt_out_protects_every_number_of_the_row(audience):
-    (row,) = audience("+12125550123,+12125550124,yes", header="mobile,phone,Do not call")
+@pytest.mark.parametrize(("column", "closed"), [("Do not call", ChannelKind.VOICE), ("Opted out", None)])
+def test_an_opt_out_protects_every_number_of_the_row(audience, column, closed):
+    (row,) = audience("+12125550123,+12125550124,yes", header=f"mobile,phone,{column}")
 
-    assert _suppressed(row) == {(ChannelKind.VOICE, "+12125550123"), (ChannelKind.VOICE, "+12125550124")}
+    assert _suppressed(row) == {(closed, "+12125550123"), (closed, "+12125550124")}
 
 
 def test_a_consent_that_was_refused_is_an_opt_out(audience):

@@ -17,8 +17,10 @@ FOREVER = (sys.executable, "-c", "import time; time.sleep(600)")
 WITH_CHILD = (
     sys.executable,
     "-c",
-    ("import subprocess, sys, time; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid,"
-    " flush=True); time.sleep(600)"),
+    (
+        "import subprocess, sys, time; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid,"
+        " flush=True); time.sleep(600)"
+    ),
 )
 STUBBORN = (
     sys.executable,

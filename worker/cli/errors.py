@@ -37,6 +37,9 @@ def guarded(app: typer.Typer) -> int:
         return Exit.INTERRUPTED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except typer.BadParameter as error:
+        error.show()
+        return Exit.BAD_INPUT
     except Stop as error:
         return _say(str(error), error.code, error.details)
     except Exception as error:  # noqa: BLE001 - the last line of defence names what it knows and lets the rest through
@@ -44,47 +47,42 @@ def guarded(app: typer.Typer) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """The exit code for an exception of the layers below. Imported here: a plain `--help` needs none of it."""
-    from click import ClickException
+    """The exit code for an exception of the layers below. They are imported here: `--help` needs none of them."""
     from sqlalchemy.exc import DBAPIError
 
+    from channels.errors import InvalidSettings
     from worker.domain.faults import Invalid
+    from worker.runtime import errors
     from worker.runtime.csv_file import UnreadableFile
     from worker.runtime.definitions import BadDefinitions
-    from worker.runtime import errors
     from worker.runtime.embedded import NoRedis
     from worker.runtime.settings import BadSettings
     from worker.store.errors import IllegalTransition, NameTaken, NotFound, NotMigrated
 
+    not_ready = (NotMigrated, NoRedis, errors.PortInUse, errors.NotWritable, errors.ProgramDied, errors.TookTooLong)
+    wrong = (UnreadableFile, Invalid, BadSettings, InvalidSettings, NameTaken, errors.NotFound, NotFound)
     match error:
-        case ClickException():
-            error.show()
-            return Exit.BAD_INPUT
-        case errors.CannotLaunch(reasons=reasons):
-            return _say("cannot launch:\n" + "\n".join(f"  - {r}" for r in reasons), Exit.BAD_INPUT, reasons)
         case BadDefinitions(faults=faults):
             sentence = f"{len(faults)} fault(s), nothing was changed:\n{error}"
-            return _say(sentence, Exit.BAD_INPUT, [str(fault) for fault in faults])
-        case (
-            UnreadableFile()
-            | Invalid()
-            | BadSettings()
-            | NameTaken()
-            | errors.NotFound()
-            | NotFound()
-            | FileNotFoundError()
-        ):
-            return _say(str(error), Exit.BAD_INPUT)
-        case NotMigrated() | NoRedis() | errors.PortInUse() | errors.NotWritable() | errors.ProgramDied():
-            return _say(str(error), Exit.NOT_READY)
-        case errors.TookTooLong() | PermissionError():
-            return _say(str(error), Exit.NOT_READY)
+            code, details = Exit.BAD_INPUT, [str(fault) for fault in faults]
+        case errors.CannotLaunch(reasons=reasons):
+            sentence = "cannot launch:\n" + "\n".join(f"  - {reason}" for reason in reasons)
+            code, details = Exit.BAD_INPUT, reasons
         case DBAPIError():
-            return _say(f"the database cannot be used: {error.orig}; check DATABASE_URL", Exit.NOT_READY)
-        case IllegalTransition():
-            return _say(str(error), Exit.NOT_NOW)
+            sentence = f"the database cannot be used: {error.orig}; check DATABASE_URL"
+            code, details = Exit.NOT_READY, []
         case _:
-            raise error
+            sentence, details = str(error), []
+            kinds = {
+                Exit.BAD_INPUT: (*wrong, FileNotFoundError),
+                Exit.NOT_READY: (*not_ready, PermissionError),
+                Exit.NOT_NOW: (IllegalTransition,),
+            }
+            found = next((exit_code for exit_code, types in kinds.items() if isinstance(error, types)), None)
+            if found is None:
+                raise error
+            code = found
+    return _say(sentence, code, details)
 
 
 def _say(sentence: str, code: Exit, details: object = None) -> int:

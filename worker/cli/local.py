@@ -1,17 +1,16 @@
 """The whole system on this machine, as a context manager: what `demo` and `up` start and stop."""
 
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Self
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from channels.sandbox.settings import ACCOUNT_SID, API_KEY, AUTH_TOKEN
 from worker.runtime.bootstrap import Runtime
@@ -105,7 +104,7 @@ class LocalSystem:
         for name in (*WORKERS, "beat"):
             self._supervisor.start(program(name))
         self._supervisor.start(program("flower", f"--port={self._ports['flower']}"))
-        self._wait_for(f"{self.web_url}/health", "web")
+        self._wait_for("web", "/health")
 
     def _export(self, **values: str) -> None:
         self.exports |= values
@@ -116,9 +115,8 @@ class LocalSystem:
         words = ("--port", str(port), "--data-dir", str(self._data_dir), "--callback", self.web_url, *options)
         self._supervisor.start(Program(name="sandbox", command=(sys.executable, "-m", "channels.sandbox", *words)))
         url = f"http://127.0.0.1:{port}"
-        self._wait_for(f"{url}/sandbox/health", "sandbox")
-        with urlopen(f"{url}/sandbox/keys", timeout=5) as answer:
-            key = json.load(answer)["sendgrid_public_key"]
+        self._wait_for("sandbox", "/sandbox/health")
+        key = (self._data_dir / "sendgrid_public_key.txt").read_text().strip()
         self._export(
             PUBLIC_URL=self.web_url,
             TWILIO_BASE_URL=url,
@@ -129,14 +127,17 @@ class LocalSystem:
             SENDGRID_WEBHOOK_PUBLIC_KEY=key,
         )
 
-    def _wait_for(self, url: str, name: str) -> None:
+    def _wait_for(self, name: str, path: str) -> None:
         def answers() -> bool:
             self._supervisor.running[name].require_alive()
+            connection = HTTPConnection("127.0.0.1", self._ports[name], timeout=1)
             try:
-                with urlopen(url, timeout=1) as answer:
-                    return bool(answer.status == 200)
-            except (URLError, OSError):
+                connection.request("GET", path)
+                return connection.getresponse().status == HTTPStatus.OK
+            except OSError:
                 return False
+            finally:
+                connection.close()
 
         wait_until(answers, seconds=20, what=f"{name} to answer")
 

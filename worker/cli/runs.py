@@ -27,6 +27,7 @@ def launch(
     from worker.cli.context import open_runtime
     from worker.cli.output import show
     from worker.runtime import launch as launching
+    from worker.runtime.preflight import Launch
     from worker.runtime.saving import save_campaign_from
 
     with open_runtime() as rt:
@@ -34,7 +35,7 @@ def launch(
             campaign = save_campaign_from(rt, Path(campaign))
         run = launching.launch(
             rt,
-            launching.Launch(
+            Launch(
                 tenant_id=rt.settings.tenant_id,
                 campaign=campaign,
                 contact_list=contact_list or launching.only_list(rt),

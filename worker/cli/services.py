@@ -15,6 +15,9 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running until Ctrl-C, to look around.")
     ] = False,
+    speed: Annotated[
+        float, typer.Option(min=1, help="Seconds of waiting that pass in one; the campaign's days take half a minute.")
+    ] = 14_400,
     definitions: Annotated[Path, typer.Option(help="Folder with the campaign and contacts.csv.")] = Path(
         "examples/renewal"
     ),
@@ -22,7 +25,7 @@ def demo(
     """Run a whole campaign on this machine against a sandbox provider. Nobody real is contacted."""
     from worker.cli.demo import run_demo
 
-    run_demo(definitions, keep=keep)
+    run_demo(definitions, speed=speed, keep=keep)
 
 
 def up(

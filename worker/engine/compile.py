@@ -85,7 +85,7 @@ class Compiler:
         common = {"id": action.id, "place": action.origin.path, "condition": self._condition(action)}
         return self._kind(action, common)
 
-    def _kind(self, action: written.AnyAction, common: dict[str, Any]) -> plan.AnyStep:  # noqa: C901, PLR0911 - one per kind
+    def _kind(self, action: written.AnyAction, common: dict[str, Any]) -> plan.AnyStep:  # noqa: C901 - one per kind
         match action:
             case written.SendSms() | written.SendEmail() | written.PlaceCall():
                 return self._send(action, common)

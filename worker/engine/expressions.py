@@ -97,7 +97,7 @@ def holds(node: Node, roots: Mapping[str, Any], missing: list[str]) -> bool:
     return evaluate(node, roots, missing) is True
 
 
-def evaluate(node: Node, roots: Mapping[str, Any], missing: list[str]) -> Any:  # noqa: PLR0911 - one per kind of node
+def evaluate(node: Node, roots: Mapping[str, Any], missing: list[str]) -> Any:
     """The value of a tree, or MISSING."""
     match node:
         case Compare():

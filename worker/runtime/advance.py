@@ -1,7 +1,9 @@
 """Steps enrollments through their workflow: claim, step, commit. It decides nothing; the engine does.
 
 1. One commit holds the new state, the messages it owes and the news it has consumed, or none of them.
-2. An enrollment whose step raises is left alone and counted; the rest of its batch goes on.
+2. News before the clock: what has arrived is applied before a timer fires. After an outage a reply that came in time
+   still counts, although its deadline has passed meanwhile.
+3. An enrollment whose step raises is left alone and counted; the rest of its batch goes on.
 """
 
 import time
@@ -15,6 +17,7 @@ from worker.engine.definition import Definition
 from worker.engine.step import step
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
+from worker.runtime.intake import apply_inbox
 from worker.store.rows import EnrollmentClaim, StepCommit
 
 log = structlog.get_logger()
@@ -28,6 +31,7 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
     stepped = 0
     ends = time.monotonic() + BUDGET_SECONDS
     while True:
+        apply_inbox(rt)
         claims = rt.store.claim_enrollments(
             tenant_id, run_id, owner=rt.owner, limit=rt.settings.step_size, lease=rt.settings.lease, now=rt.now()
         )

@@ -28,14 +28,14 @@ async def dispatch(rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind) 
     tally: Counter[Certainty] = Counter()
     lanes = 1 if kind is ChannelKind.EMAIL else rt.settings.lanes
     ends = time.monotonic() + BUDGET_SECONDS
-    drained = await asyncio.gather(*(_lane(rt, tenant_id, run_id, kind, ends, tally) for _ in range(lanes)))
+    drained = await asyncio.gather(*(_lane(rt, tenant_id, run_id, kind, ends=ends, tally=tally) for _ in range(lanes)))
     if not all(drained):
         rt.hint(Hint(Work(f"{kind}.dispatch"), tenant_id, run_id, rt.settings.slice_size))
     return tally
 
 
 async def _lane(
-    rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind, ends: float, tally: Counter[Certainty]
+    rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind, *, ends: float, tally: Counter[Certainty]
 ) -> bool:
     """Slice after slice. True when nothing more may go now, False when time ran out first."""
     size = rt.settings.email_slice_size if kind is ChannelKind.EMAIL else rt.settings.slice_size

@@ -8,6 +8,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -78,7 +79,8 @@ class Intake:
 def apply_inbox(rt: Runtime) -> int:
     """Apply what is in the inbox until it is empty. Returns how many rows were done with."""
     done = 0
-    while rows := rt.store.inbox_claim(limit=BATCH, lease=rt.settings.lease):
+    lease = timedelta(seconds=rt.settings.inbox_lease_seconds)
+    while rt.store.inbox_is_waiting() and (rows := rt.store.inbox_claim(limit=BATCH, lease=lease)):
         receipts: list[tuple[InboxRow, Receipt]] = []
         for row in rows:
             kind, item = decode(row.payload)

@@ -6,69 +6,34 @@
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from ulid import ULID
 
-from worker.domain.campaign import Campaign
-from worker.domain.disposition import Disposition
 from worker.domain.run import Run, RunStatus
-from worker.domain.workflow import Workflow, parse_workflow
-from worker.engine.check import check
 from worker.runtime.bootstrap import Runtime
-from worker.runtime.errors import CannotLaunch, NotFound
+from worker.runtime.errors import CannotLaunch
 from worker.runtime.hints import Hint, Work
-from worker.runtime.settings import missing_credentials
-from worker.store.rows import Document, DocumentType
+from worker.runtime.preflight import Launch, gather, require_launchable
+from worker.store.rows import DocumentType
 
 ENROLL_CHUNK = 2000
 CANCEL_CHUNK = 2000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """What to launch over whom. `campaign` and `contact_list` are ids or names.
-
-    `speed`: how many seconds of the workflow's waits pass in one; more than 1 is a rehearsal and is refused when a
-    provider is not on this machine.
-    """
-
-    tenant_id: str
-    campaign: str
-    contact_list: str
-    speed: float = 1.0
-
-
-def find_document(rt: Runtime, tenant_id: str, kind: DocumentType, key: str) -> Document:
-    """A live document by id, else by name. Raises NotFound."""
-    found = rt.store.find_document(tenant_id, kind, key)
-    if found is None:
-        raise NotFound(f"no {kind} with the id or name {key!r}")
-    return found
-
-
 def launch(rt: Runtime, request: Launch) -> Run:
     """Create the run and hint at its enrollment. Raises NotFound, CannotLaunch."""
-    document = find_document(rt, request.tenant_id, DocumentType.CAMPAIGN, request.campaign)
-    audience = find_document(rt, request.tenant_id, DocumentType.CONTACT_LIST, request.contact_list)
-    campaign = Campaign.parse(document.data, rt.settings.default_region)
-    workflows = _workflows(rt, request.tenant_id)
-    dispositions = [d.data for d in rt.store.list_documents(request.tenant_id, DocumentType.DISPOSITION)]
-    reasons = _reasons_against(rt, request, campaign, workflows, dispositions, audience.id)
-    if reasons:
-        raise CannotLaunch(reasons)
+    snapshot = gather(rt, request)
+    require_launchable(rt, request, snapshot)
     run = Run(
         tenant_id=request.tenant_id,
         run_id=f"run_{ULID()}".lower(),
-        campaign_id=document.id,
+        campaign_id=snapshot.campaign.id,
         status=RunStatus.RUNNING,
-        campaign=document.data,
-        workflows=workflows,
-        dispositions=tuple(dispositions),
+        campaign=snapshot.campaign.data,
+        workflows=snapshot.workflows,
+        dispositions=snapshot.dispositions,
         options={"speed": request.speed, "defaultTimezone": rt.settings.default_timezone},
-        contact_list_id=audience.id,
+        contact_list_id=snapshot.contact_list.id,
         enrolled=False,
         created_at=rt.now(),
     )
@@ -132,38 +97,3 @@ def _landed(rt: Runtime, tenant_id: str, run_id: str) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-def _workflows(rt: Runtime, tenant_id: str) -> dict[str, Mapping[str, Any]]:
-    return {d.id: d.data for d in rt.store.list_documents(tenant_id, DocumentType.WORKFLOW)}
-
-
-def _reasons_against(
-    rt: Runtime,
-    request: Launch,
-    campaign: Campaign,
-    workflows: Mapping[str, Mapping[str, Any]],
-    dispositions: list[Mapping[str, Any]],
-    list_id: str,
-) -> list[str]:
-    reasons = []
-    if request.speed != 1 and not rt.settings.rehearsal:
-        reasons.append(
-            "a rehearsal at another speed needs providers on this machine:"
-            " TWILIO_BASE_URL and SENDGRID_BASE_URL point elsewhere"
-        )
-    if not campaign.channels:
-        reasons.append("nothing to send: no channel of the campaign is on (useForSMS, useForEmail, useForOutbound)")
-    missing = missing_credentials(rt.settings, frozenset(campaign.channels))
-    reasons += [f"{name} is not set; put it into the environment or .env" for name in missing]
-    if campaign.workflow_id not in workflows:
-        reasons.append(f"its workflow {campaign.workflow_id!r} does not exist")
-        return reasons
-    fields = rt.store.contact_fields(request.tenant_id, list_id)
-    if not fields:
-        reasons.append("the contact list is empty: import contacts first")
-        return reasons
-    parsed: dict[str, Workflow] = {workflow_id: parse_workflow(data) for workflow_id, data in workflows.items()}
-    customs = [Disposition.parse(data) for data in dispositions]
-    reasons += [str(fault) for fault in check(campaign, parsed, customs, contact_fields=fields)]
-    return reasons

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     email_slice_size: int = Field(default=1000, ge=1, le=1000, description="mails per intent commit and request")
     step_size: int = Field(default=500, ge=1, le=5000, description="enrollments claimed and stepped at once")
     lease_seconds: float = Field(default=90.0, gt=0, description="how long a claim lasts; longer than any task")
+    inbox_lease_seconds: float = Field(default=30.0, gt=0, description="until news a dead worker held is taken again")
     sms_per_second: float = Field(default=100.0, gt=0, description="per sender")
     email_per_second: float = Field(default=10_000.0, gt=0, description="per sender")
     calls_per_second: float = Field(default=1.0, gt=0, description="per account; Twilio queues what exceeds it")
@@ -108,15 +109,15 @@ def load_settings() -> Settings:
         raise BadSettings("; ".join(lines)) from None
 
 
-def missing_credentials(settings: Settings, channels: frozenset[str]) -> list[str]:
+def missing_credentials(settings: Settings, channels: frozenset[ChannelKind]) -> list[str]:
     """What must be set before these channels can send; empty when all is there."""
     missing = []
-    if channels & {"sms", "voice"}:
+    if channels & {ChannelKind.SMS, ChannelKind.VOICE}:
         if not settings.twilio_account_sid:
             missing.append("TWILIO_ACCOUNT_SID")
         if not settings.twilio_auth_token.get_secret_value():
             missing.append("TWILIO_AUTH_TOKEN")
-    if "email" in channels and not settings.sendgrid_api_key.get_secret_value():
+    if ChannelKind.EMAIL in channels and not settings.sendgrid_api_key.get_secret_value():
         missing.append("SENDGRID_API_KEY")
     return missing
 

@@ -1,4 +1,7 @@
-"""The programs of a whole system on one machine. The Procfile and docker-compose.yml name the same ones; a test compares."""
+"""The programs of a whole system on one machine.
+
+The Procfile and docker-compose.yml name the same ones; a test compares them.
+"""
 
 import os
 import socket
@@ -53,8 +56,9 @@ def require_port(port: int, host: str = "127.0.0.1") -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            why = error.strerror
             raise PortInUse(
-                f"port {port} on {host} cannot be used ({error.strerror}); stop the other program or choose another port"
+                f"port {port} on {host} cannot be used ({why}); stop the other program or choose another"
             ) from None
 
 
@@ -66,6 +70,5 @@ def require_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise NotWritable(
-            f"cannot write to {folder.resolve()} ({error.strerror}); set DATA_DIR to another folder"
-        ) from None
+        place, why = folder.resolve(), error.strerror
+        raise NotWritable(f"cannot write to {place} ({why}); set DATA_DIR to another folder") from None

@@ -1,10 +1,11 @@
 """Starts the programs of one machine, watches them, and stops every one of them, whatever happens.
 
 1. Each program leads its own process group, so that a Ctrl-C in the terminal reaches only us and we stop the rest.
-2. A program dies with us even when we are killed with -9 (PR_SET_PDEATHSIG on Linux; elsewhere the next start cleans up).
+2. A program dies with us even when we are killed with -9: PR_SET_PDEATHSIG on Linux; else the next start cleans up.
 3. Output goes to one log file per program.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -116,10 +117,8 @@ class Supervisor:
                 running.signal_group(signal.SIGTERM)
             deadline = time.monotonic() + patience
             for running in waiting:
-                try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     running.process.wait(max(0.05, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    pass
                 running.signal_group(signal.SIGKILL)
                 running.process.wait()
                 (self._pids / running.program.name).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from worker.domain.enrollment import MessageKey
 from worker.store import dialect
 from worker.store.codec import from_json, millis, moment
 from worker.store.dialect import fixed, fixed_list
-from worker.store.tables import WATCHED, attempts, messages
+from worker.store.tables import UNRESOLVED, WATCHED, attempts, messages
 
 
 def facts(conn: Connection, attempt_ids: Sequence[str], tenant_id: str | None = None) -> list[AttemptFacts]:
@@ -39,7 +39,9 @@ def facts_by_ref(
 def stale_dispatching(conn: Connection, limit: int) -> list[AttemptFacts]:
     """Attempts whose worker must be dead: committed as dispatching, and the lease is over. They may have left."""
     query = _facts().where(
-        attempts.c.status == fixed(AttemptStatus.DISPATCHING), attempts.c.lease_until <= dialect.now_ms(conn)
+        attempts.c.status == fixed(AttemptStatus.DISPATCHING),
+        attempts.c.status.in_(fixed_list(UNRESOLVED)),  # the words of the index
+        attempts.c.lease_until <= dialect.now_ms(conn),
     )
     return _all(conn, query.order_by(attempts.c.lease_until).limit(limit), None)
 
@@ -69,7 +71,7 @@ def _watched(message: MessageStatus, attempt: AttemptStatus, now: datetime, limi
         _facts()
         .where(
             messages.c.status == fixed(message),
-            messages.c.status.in_(fixed_list(WATCHED)),  # the words of the index, which SQLite must recognize
+            messages.c.status.in_(fixed_list(WATCHED)),  # the words of the index
             messages.c.due_at <= millis(now),
             attempts.c.status == fixed(attempt),
         )

@@ -9,14 +9,14 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
 
 from channels.messages import ChannelKind
-from worker.domain.attempt import AttemptStatus, MessageStatus
+from worker.domain.attempt import MessageStatus
 from worker.domain.run import RunStatus
 from worker.store import dialect
 from worker.store.codec import millis
 from worker.store.dialect import fixed, fixed_list
 from worker.store.rows import DueWork, WorkKind
 from worker.store.signals import BULK, URGENT
-from worker.store.tables import WATCHED, attempts, enrollments, inbox, messages, runs
+from worker.store.tables import UNRESOLVED, WATCHED, attempts, enrollments, inbox, messages, runs
 
 CAP: Final = 5000
 """Nobody needs to know more about how much is due."""
@@ -61,7 +61,7 @@ def _of_nobody(conn: Connection, at: int) -> list[DueWork]:
     """Work that belongs to no single run: news to apply, attempts to look into."""
     clock = dialect.now_ms(conn)
     waiting = exists().where(inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
-    stale = exists().where(attempts.c.status == fixed(AttemptStatus.DISPATCHING), attempts.c.lease_until <= clock)
+    stale = exists().where(attempts.c.status.in_(fixed_list(UNRESOLVED)), attempts.c.lease_until <= clock)
     watched = exists().where(messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= at)
     news, doubts = conn.execute(select(waiting, or_(stale, watched))).one()
     kinds = {WorkKind.INBOX: news, WorkKind.RECONCILE: doubts}

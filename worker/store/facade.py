@@ -138,6 +138,7 @@ class Store:
     held = reads(attempts.held)
 
     inbox_add = writes(inbox.add)
+    inbox_is_waiting = reads(inbox.is_waiting)
     inbox_claim = writes(inbox.claim)
     inbox_done = writes(inbox.done)
     inbox_defer = writes(inbox.defer)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, case, select, true, update
+from sqlalchemy import BigInteger, Connection, case, exists, select, true, update
 
 from worker.store import dialect
 from worker.store.codec import from_json, millis, moment, to_json
@@ -33,6 +33,12 @@ def add(conn: Connection, entries: Sequence[InboxEntry]) -> int:
     given = dialect.table_records(conn, inbox, _COLUMNS, rows)
     insert = dialect.upsert(conn, inbox).from_select(_COLUMNS, select(given).where(true()))
     return len(conn.execute(insert.on_conflict_do_nothing().returning(inbox.c.inbox_id)).all())
+
+
+def is_waiting(conn: Connection) -> bool:
+    """Whether there is anything to claim: a look that waits for nobody."""
+    due = exists().where(inbox.c.processed_at.is_(None), inbox.c.due_at <= dialect.now_ms(conn))
+    return bool(conn.execute(select(due)).scalar_one())
 
 
 def claim(conn: Connection, *, limit: int, lease: timedelta) -> list[InboxRow]:

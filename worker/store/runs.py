@@ -171,7 +171,7 @@ def in_flight(conn: Connection, tenant_id: str, run_id: str) -> int:
         attempts.c.tenant_id == tenant_id,
         attempts.c.run_id == run_id,
         attempts.c.status == fixed(AttemptStatus.DISPATCHING),
-        attempts.c.status.in_(fixed_list(UNRESOLVED)),  # the words of the index, which SQLite must recognize
+        attempts.c.status.in_(fixed_list(UNRESOLVED)),  # the words of the index
     )
     return conn.execute(query).scalar_one()
 

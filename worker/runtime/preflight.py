@@ -1,0 +1,115 @@
+"""Everything a launch needs, gathered and checked before anything is created; all that is wrong is said at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.domain.campaign import Campaign
+from worker.domain.disposition import Disposition
+from worker.domain.workflow import Workflow, parse_workflow
+from worker.domain.workflow_actions import CallFunction
+from worker.engine.check import check
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.errors import CannotLaunch, NotFound
+from worker.runtime.settings import missing_credentials
+from worker.store.rows import Document, DocumentType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What to launch over whom. `campaign` and `contact_list` are ids or names.
+
+    `speed`: how many seconds of the workflow's waits pass in one; more than 1 is a rehearsal and is refused when a
+    provider is not on this machine.
+    """
+
+    tenant_id: str
+    campaign: str
+    contact_list: str
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The documents a run keeps: the campaign, the workflows it runs, the tenant's dispositions."""
+
+    campaign: Document
+    contact_list: Document
+    workflows: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    dispositions: tuple[Mapping[str, Any], ...] = field(repr=False)
+
+
+def gather(rt: Runtime, request: Launch) -> Snapshot:
+    """Read what the launch names. Raises NotFound for a campaign or list that does not exist."""
+    campaign = _find(rt, request.tenant_id, DocumentType.CAMPAIGN, request.campaign)
+    workflows = {d.id: d.data for d in rt.store.list_documents(request.tenant_id, DocumentType.WORKFLOW)}
+    needed = _reachable(str(campaign.data.get("workflowId", "")), workflows)
+    return Snapshot(
+        campaign=campaign,
+        contact_list=_find(rt, request.tenant_id, DocumentType.CONTACT_LIST, request.contact_list),
+        workflows={workflow_id: workflows[workflow_id] for workflow_id in needed},
+        dispositions=tuple(d.data for d in rt.store.list_documents(request.tenant_id, DocumentType.DISPOSITION)),
+    )
+
+
+def require_launchable(rt: Runtime, request: Launch, snapshot: Snapshot) -> None:
+    """Raise CannotLaunch with every reason."""
+    campaign = Campaign.parse(snapshot.campaign.data, rt.settings.default_region)
+    reasons = [*_reasons_of_place(rt, request, campaign), *_reasons_of_content(rt, request, campaign, snapshot)]
+    if reasons:
+        raise CannotLaunch(reasons)
+
+
+def _reasons_of_place(rt: Runtime, request: Launch, campaign: Campaign) -> Iterator[str]:
+    if request.speed != 1 and not rt.settings.rehearsal:
+        yield (
+            "a rehearsal at another speed needs providers on this machine;"
+            " TWILIO_BASE_URL and SENDGRID_BASE_URL point elsewhere"
+        )
+    for name in missing_credentials(rt.settings, campaign.channels):
+        yield f"{name} is not set; put it into the environment or .env"
+
+
+def _reasons_of_content(rt: Runtime, request: Launch, campaign: Campaign, snapshot: Snapshot) -> Iterator[str]:
+    if not campaign.channels:
+        yield "nothing to send: no channel of the campaign is on (useForSMS, useForEmail, useForOutbound)"
+    if not rt.store.list_size(request.tenant_id, snapshot.contact_list.id):
+        yield f"the contact list {snapshot.contact_list.name!r} is empty; import contacts first"
+        return
+    if campaign.workflow_id not in snapshot.workflows:
+        yield f"its workflow {campaign.workflow_id!r} does not exist; save it first"
+        return
+    workflows = {workflow_id: parse_workflow(data) for workflow_id, data in snapshot.workflows.items()}
+    dispositions = [Disposition.parse(data) for data in snapshot.dispositions]
+    fields = rt.store.contact_fields(request.tenant_id, snapshot.contact_list.id)
+    for fault in check(campaign, workflows, dispositions, contact_fields=fields):
+        yield str(fault)
+
+
+def _find(rt: Runtime, tenant_id: str, kind: DocumentType, key: str) -> Document:
+    found = rt.store.find_document(tenant_id, kind, key)
+    if found is None:
+        raise NotFound(f"there is no {kind} with the id or name {key!r}")
+    return found
+
+
+def _reachable(first: str, workflows: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The workflow and those it calls, and those they call; ids that do not exist are left to the checks."""
+    found: set[str] = set()
+    waiting = {first}
+    while waiting:
+        workflow_id = waiting.pop()
+        if workflow_id in workflows and workflow_id not in found:
+            found.add(workflow_id)
+            waiting |= _called(parse_workflow(workflows[workflow_id]))
+    return found
+
+
+def _called(workflow: Workflow) -> set[str]:
+    return {
+        action.function
+        for _, _, states in workflow.scopes()
+        for state in states.values()
+        for action in state.actions
+        if isinstance(action, CallFunction)
+    }
