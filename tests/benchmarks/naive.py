@@ -58,8 +58,6 @@ def send(label: str, name: str, phone: str, step: int) -> None:
     sent = provider().messages.create(
         to=phone, from_=SENDER, body=TEXTS[step].format(name=name), status_callback="http://127.0.0.1:9/webhooks/sms"
     )
-    if phone.endswith("7"):
-        provider().messages.create(to=phone, from_=SENDER, body=TEXTS[step].format(name=name))
     mark = "?" if IS_SQLITE else "%s"
     values = ", ".join([mark] * 5)
     database().execute(

@@ -18,8 +18,9 @@ WITH_CHILD = (
     sys.executable,
     "-c",
     (
-        "import subprocess, sys, time; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid,"
-        " flush=True); time.sleep(600)"
+        "import subprocess, sys, time;"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
+        "print(child.pid, flush=True); time.sleep(600)"
     ),
 )
 STUBBORN = (

@@ -19,9 +19,13 @@ class Work(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """One hint. `run_id` is empty for work that belongs to no single run; `count` is a guess, for people."""
+    """One hint. `run_id` is empty for work that belongs to no single run; `count` is a guess, for people.
+
+    `share`: 0, 1, … where several processes are to share the work.
+    """
 
     work: Work
     tenant_id: str
     run_id: str = ""
     count: int = 0
+    share: int = 0

@@ -20,8 +20,8 @@ WORK_OF: Final = {
     WorkKind.INBOX: Work.INBOX,
     WorkKind.RECONCILE: Work.RECONCILE,
 }
-MOST_HINTS = 4
-"""Hints for one kind of work in one run per tick; each one drains until nothing is left."""
+MOST_SHARES = 4
+"""Hints for one kind of work in one run per tick, for as many processes; each drains until nothing is left."""
 
 
 def tick(rt: Runtime) -> int:
@@ -31,7 +31,7 @@ def tick(rt: Runtime) -> int:
     hints = 0
     for due in rt.store.due_work(rt.now()):
         work = WORK_OF[due.kind]
-        for _ in range(min(MOST_HINTS, 1 + due.count // (10 * rt.settings.slice_size))):
-            rt.hint(Hint(work, due.tenant_id, due.run_id, due.count))
+        for share in range(min(MOST_SHARES, 1 + due.count // (10 * rt.settings.slice_size))):
+            rt.hint(Hint(work, due.tenant_id, due.run_id, due.count, share))
             hints += 1
     return hints

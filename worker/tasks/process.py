@@ -1,7 +1,8 @@
 """One runtime per process, made after fork, and the way its hints reach the broker.
 
 1. A hint that cannot be published is dropped: the tick repeats it from the database.
-2. While the broker is away, publishing is not tried again for a moment, so that sending does not wait for it.
+2. So is one that follows the same hint too closely; the tick makes up for it within a second.
+3. While the broker is away, publishing is not tried again for a moment, so that sending does not wait for it.
 """
 
 import os
@@ -12,7 +13,7 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from worker.runtime.bootstrap import Runtime
-from worker.runtime.hints import Hint
+from worker.runtime.hints import Hint, Work
 from worker.runtime.logs import configure_logging
 from worker.runtime.settings import load_settings
 from worker.runtime.tick import PERIOD_SECONDS, tick
@@ -25,6 +26,8 @@ HINT_EXPIRES_SECONDS = 30
 """A hint that nobody read by then is stale; the tick has sent newer ones."""
 
 _MUTE_SECONDS = 2.0
+_APART_SECONDS = 0.05
+"""Between two hints of one process at the same work. A thousand callbacks need no thousand hints: a task drains all."""
 
 
 class _Process:
@@ -34,6 +37,7 @@ class _Process:
         self.pid = 0
         self.runtime: Runtime | None = None
         self.muted_until = 0.0
+        self.next_hint: dict[tuple[Work, str, int], float] = {}
         self.lock = threading.Lock()
 
 
@@ -52,9 +56,12 @@ def process_runtime() -> Runtime:
 
 
 def send_hint(hint: Hint) -> None:
-    """Publish a hint, or drop it when the broker is away."""
-    if time.monotonic() < _process.muted_until:
+    """Publish a hint, unless the same one has just been published or the broker is away."""
+    now = time.monotonic()
+    same = (hint.work, hint.run_id, hint.share)
+    if now < _process.muted_until or now < _process.next_hint.get(same, 0.0):
         return
+    _process.next_hint[same] = now + _APART_SECONDS
     try:
         app.send_task(
             hint.work,
