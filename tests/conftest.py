@@ -101,7 +101,9 @@ def postgres_server() -> Iterator[str]:
         )
         settings = [f"-c{setting}" for setting in (*_SETTINGS, f"unix_socket_directories={folder}")]
         with (folder / "log").open("w") as log:
-            server = subprocess.Popen([binaries / "postgres", "-D", data, *settings], **_as(user), stderr=log)
+            server = subprocess.Popen(
+                [*_tied_to_us(), binaries / "postgres", "-D", data, *settings], **_as(user), stderr=log
+            )
         try:
             _wait_until_up(server, folder)
             yield str(folder)
@@ -134,6 +136,12 @@ def _server_user() -> str:
 def _as(user: str) -> dict[str, object]:
     options: dict[str, object] = {"cwd": "/", "stdin": subprocess.DEVNULL}
     return options | {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else options
+
+
+def _tied_to_us() -> list[str]:
+    """A prefix with which the server also ends when this process is killed, where the system has the means."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT"] if setpriv else []
 
 
 def _wait_until_up(server: subprocess.Popen[bytes], folder: Path) -> None:

@@ -72,12 +72,15 @@ def _receipt(event: Mapping[str, Any]) -> Receipt:
     if kind is ReceiptKind.OPENED and event.get("sg_machine_open"):
         kind = ReceiptKind.UNKNOWN
     reason, code = _why(event, word)
+    attempt_id = _text(event, ATTEMPT_ARG)
+    # The id of the request is that of all its mails: it helps to find one only where nothing better came back.
+    request_id = "" if attempt_id else _text(event, "sg_message_id").partition(".")[0]
     return Receipt(
         event_key=_text(event, "sg_event_id")
         or hashlib.sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest(),
         kind=kind,
-        attempt_id=_text(event, ATTEMPT_ARG),
-        provider_ref=_text(event, "sg_message_id").partition(".")[0],
+        attempt_id=attempt_id,
+        provider_ref=request_id,
         reason=reason,
         code=mask(code)[:_LONGEST_CODE],
         at=_time(event),

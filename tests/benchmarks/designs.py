@@ -17,7 +17,7 @@ from worker.runtime.audience import import_file
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.launch import launch
 from worker.runtime.preflight import Launch
-from worker.runtime.saving import save_campaign_from
+from worker.runtime.saving import save_definitions
 from worker.runtime.settings import load_settings
 from worker.runtime.stack import program
 from worker.runtime.supervisor import Program, Supervisor
@@ -118,7 +118,7 @@ class Ours:
 
     def start(self, contacts: int, warm_up: int) -> None:
         self._rt.store.migrate()
-        save_campaign_from(self._rt, HERE / "job.yaml")
+        save_definitions(self._rt, [HERE / "job.yaml"])
         for label, first, count in (("warm-up", 0, warm_up), ("measured", warm_up, contacts)):
             file = _write_contacts(self._place.data_dir / f"{label}.csv", first, count)
             begun = time.perf_counter()

@@ -58,7 +58,7 @@ async def test_what_an_event_means(provider, event, kind, reason, code):
     [receipt] = await _news(provider, told({"sg_event_id": "e1", **event}))
 
     assert (receipt.kind, receipt.reason, receipt.code) == (kind, reason, code)
-    assert (receipt.event_key, receipt.attempt_id, receipt.provider_ref) == ("e1", "attempt-1", "msg1")
+    assert (receipt.event_key, receipt.attempt_id, receipt.provider_ref) == ("e1", "attempt-1", "")
     assert receipt.at == NOW
 
 
@@ -69,6 +69,12 @@ async def test_what_the_mail_server_said_about_somebody_is_not_kept(provider):
         [receipt] = await _news(provider, told(event))
 
         assert "ann@" not in repr(receipt)
+
+
+async def test_a_mail_that_lost_our_id_is_still_known_by_its_request(provider):
+    [receipt] = await _news(provider, told({"event": "open", "attempt_id": None}))
+
+    assert (receipt.attempt_id, receipt.provider_ref) == ("", "msg1")
 
 
 async def test_events_without_an_id_are_named_by_what_they_say(provider):

@@ -1,5 +1,6 @@
 """Claims of messages: gates, rate and intent in one transaction; the database itself refuses a second live send."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,6 +28,7 @@ from worker.domain.attempt import AttemptStatus, MessageStatus, Settlement
 from worker.domain.events import Settled
 from worker.domain.run import RunStatus
 from worker.engine.gates import Go, Later, Skip
+from worker.store import rates, transactions
 from worker.store.rows import Rate, Suppression
 from worker.store.tables import attempts, contacts, messages, outcomes
 
@@ -41,9 +43,12 @@ def test_workers_that_claim_at_once_never_send_the_same_message(store):
 
     def drain(_):
         mine = []
-        while claimed := claim_texts(store, run_id, 7).attempts:
-            mine += [facts.message_id for facts in claimed]
-        return mine
+        while True:
+            claimed = claim_texts(store, run_id, 7)
+            assert claimed.refused == 0  # nobody even tried
+            if not claimed.attempts:
+                return mine
+            mine += [facts.message_id for facts in claimed.attempts]
 
     with ThreadPoolExecutor(6) as pool:
         taken = [i for mine in pool.map(drain, range(6)) for i in mine]
@@ -200,6 +205,28 @@ def test_a_rate_holds_over_all_workers(store):
     assert held_back.more
     assert timedelta(0) < held_back.retry_at - store.now() <= timedelta(seconds=1000)
     assert {m.status for m in rows(store, messages)} == {"queued", "dispatching"}
+
+
+def test_a_bucket_is_with_one_claim_at_a_time(store):
+    rate = Rate(per_second=0.001, burst=8)
+    taken, asked = threading.Event(), threading.Event()
+
+    def first(conn):
+        allowed, _ = rates.take(conn, TENANT, "bucket", rate, 6)
+        taken.set()
+        asked.wait(0.3)  # the second one comes back only after this is committed
+        return allowed
+
+    def second(conn):
+        return rates.take(conn, TENANT, "bucket", rate, 6)[0]
+
+    transactions.write(store.engine, lambda conn: rates.take(conn, TENANT, "bucket", rate, 0))
+    with ThreadPoolExecutor(1) as pool:
+        holder = pool.submit(transactions.write, store.engine, first)
+        taken.wait()
+        rest = transactions.write(store.engine, second)
+        asked.set()
+        assert (holder.result(), rest) == (6, 2)
 
 
 def test_a_bucket_fills_again_with_time_and_never_above_its_burst(store):

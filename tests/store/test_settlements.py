@@ -93,6 +93,16 @@ def test_late_news_on_old_facts_never_takes_a_message_back(store):
     assert message.disposition == "SMS_DELIVERED"
 
 
+def test_news_that_saw_a_lower_rank_is_decided_again(store):
+    _, (facts,) = sent_texts(store)
+    store.settle([accepted(facts)], NOW)
+    (facts,) = store.attempt_facts([facts.attempt_id])
+    sent, deferred = replace(accepted(facts), rank=2, code="sent"), replace(accepted(facts), rank=2, code="deferred")
+    assert store.settle([sent], NOW).applied
+    assert store.settle([deferred], NOW).lost == (deferred,)
+    assert rows(store, attempts)[0].code == "sent"
+
+
 def test_a_result_that_comes_after_its_lease_is_still_knowledge(store):
     run_id, (facts,) = sent_texts(store, lease=OVER)
     assert store.stale_dispatching(limit=5)

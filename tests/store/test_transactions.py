@@ -1,7 +1,9 @@
 """Transactions: repeated as a whole where that is safe, never where it may have been committed; and tick leases."""
 
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from sqlalchemy import select, text
@@ -162,4 +164,17 @@ def test_sqlite_forgets_nothing_that_was_committed(sqlite_url):
         modes = [conn.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("journal_mode", "synchronous")]
         assert modes == ["wal", 2]  # 2 is FULL
         assert conn.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+    store.close()
+
+
+def test_a_writer_on_sqlite_holds_the_database_from_its_first_moment(sqlite_url):
+    """Also against programs that do not take turns; so nothing it reads first can change before it writes."""
+    store = Store(sqlite_url)
+
+    def work(_):
+        impatient = sqlite3.connect(store.engine.url.database, timeout=0)
+        with closing(impatient), pytest.raises(sqlite3.OperationalError, match="locked"):
+            impatient.execute("BEGIN IMMEDIATE")
+
+    transactions.write(store.engine, work)
     store.close()

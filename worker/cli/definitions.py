@@ -6,12 +6,19 @@ from typing import Annotated
 
 import typer
 
-Files = Annotated[list[Path], typer.Argument(help="YAML or JSON files, or folders of them.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+from worker.cli.errors import Exit, Stop
+
+Files = Annotated[
+    list[Path], typer.Argument(metavar="PATH", help="YAML or JSON files, or folders of them.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, errors too.")]
 
 
 def validate(files: Files, *, as_json: AsJson = False) -> None:
-    """Check definitions and explain every fault, with file, line and a remedy. Nothing is saved."""
+    """Check definitions and explain every fault, with file, line and a remedy. Nothing is saved.
+
+    For example: campaigns validate examples/renewal
+    """
     from worker.cli.output import show
     from worker.runtime.definitions import load_definitions
     from worker.runtime.saving import counts
@@ -22,7 +29,10 @@ def validate(files: Files, *, as_json: AsJson = False) -> None:
 
 
 def save(files: Files, *, as_json: AsJson = False) -> None:
-    """Check definitions and save them, all or none. The same file saved twice changes nothing."""
+    """Check definitions and save them, all or none. The same file saved twice changes nothing.
+
+    For example: campaigns save examples/renewal
+    """
     from worker.cli.context import open_runtime
     from worker.cli.output import show
     from worker.runtime.saving import counts, save_definitions
@@ -33,14 +43,24 @@ def save(files: Files, *, as_json: AsJson = False) -> None:
 
 
 def import_contacts(
-    file: Annotated[Path, typer.Argument(help="A CSV file with a header row.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="CSV", help="A CSV file; its first line names the columns.", show_default=False)
+    ],
     *,
     contact_list: Annotated[str, typer.Option("--list", help="Name of the contact list; default: the file's.")] = "",
-    region: Annotated[str, typer.Option(help="Country (ISO 3166) of numbers without one.")] = "",
+    region: Annotated[str, typer.Option(help="Country of numbers without one, like US; default: DEFAULT_REGION.")] = "",
     rejects: Annotated[Path | None, typer.Option(help="Where rejected rows go; default: FILE.rejects.csv.")] = None,
+    encoding: Annotated[str, typer.Option(help="How the file is written, like cp1252; default: found out.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Import contacts. Rejected rows go to a file, each with its reason. Importing the same file twice is harmless."""
+    """Import contacts. Rejected rows go to a file, each with its reason. Importing the same file twice is harmless.
+
+    For example:
+
+    campaigns import examples/renewal/contacts.csv --list renewal
+
+    campaigns import kunden.csv --region DE --encoding cp1252
+    """
     from worker.cli.context import open_runtime
     from worker.cli.output import show
     from worker.runtime.audience import import_file
@@ -52,9 +72,12 @@ def import_contacts(
             list_name=contact_list or file.stem,
             region=region or rt.settings.default_region,
             rejects=rejects or file.with_suffix(".rejects.csv"),
+            encoding=encoding,
         )
+    if not result.accepted:
+        raise Stop(f"{file}: no row is a contact; {result.sentence()}", Exit.BAD_INPUT)
     show(result.as_json(), as_json=as_json, text=result.sentence())
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"
+    return ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items())

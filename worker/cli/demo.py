@@ -15,16 +15,20 @@ from rich.console import Console
 from ulid import ULID
 
 from channels.sandbox.ledger import LedgerSummary, read_ledger, summarize
+from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
 from worker.cli.live import watch_run
 from worker.cli.local import LocalSystem, stoppable
-from worker.cli.tables import print_demo_report, reached_twice
+from worker.cli.output import console, say
+from worker.cli.tables import ledger_table, outcome_table, reached_twice
+from worker.domain.run import Run
 from worker.runtime.audience import ImportResult, import_file
+from worker.runtime.bootstrap import Runtime
 from worker.runtime.launch import launch
 from worker.runtime.preflight import Launch
 from worker.runtime.reports import Report, ledger_differences, make_report
-from worker.runtime.saving import save_campaign_from
-from worker.runtime.stack import require_writable
+from worker.runtime.saving import read_campaign
+from worker.runtime.stack import LOCK_FILE, own
 
 PROFILE = {
     "SMS_PER_SECOND": "200",
@@ -57,15 +61,15 @@ FAULTS = (
 def run_demo(definitions: Path, *, speed: float, keep: bool) -> None:
     """Run it. Raises Stop when our counts differ from the ledger."""
     data_dir = Path(os.environ.get("DATA_DIR", ".campaigns")) / "demo"
-    require_writable(data_dir)
-    console = Console()
+    out = console()
     with stoppable(), ExitStack() as stack:
+        stack.enter_context(own(data_dir))
         _forget_last_time(data_dir)
-        console.print("[bold]Starting[/] Redis, sandbox, callbacks, workers, beat and Flower ...")
+        out.print("[bold]Starting[/] Redis, sandbox, callbacks, workers, beat and Flower ...")
         deadline = {"OUTCOME_DEADLINE_SECONDS": str(OUTCOME_DEADLINE_SECONDS * speed)}
         env = {"TENANT_ID": f"demo-{ULID()}".lower()} | deadline | PROFILE
         system = stack.enter_context(LocalSystem(data_dir, env, sandbox_options=_sandbox_options()))
-        rt = stack.enter_context(system.runtime())
+        rt = stack.enter_context(open_runtime())
         imported = import_file(
             rt,
             definitions / "contacts.csv",
@@ -73,22 +77,26 @@ def run_demo(definitions: Path, *, speed: float, keep: bool) -> None:
             region=rt.settings.default_region,
             rejects=data_dir / "rejects.csv",
         )
-        console.print(imported.sentence())
-        campaign = save_campaign_from(rt, definitions)
-        run = launch(
-            rt, Launch(tenant_id=rt.settings.tenant_id, campaign=campaign, contact_list="renewal", speed=speed)
-        )
-        console.print(f"Launched [bold]{run.run_id}[/]. Flower: {system.flower_url}")
-        watch_run(rt, run.run_id, keep_alive=system.watch, console=console)
+        say(out, imported.sentence())
+        run = _launch(rt, definitions, speed)
+        say(out, f"launched [bold]{run.run_id}[/]; Flower: {system.flower_url}", "")
+        watch_run(rt, run.run_id, out, keep_alive=system.watch)
         report = make_report(rt, run.run_id)
-        ledger_path = data_dir / "ledger.jsonl"
-        ledger = summarize(read_ledger(ledger_path))
+        ledger = summarize(read_ledger(data_dir / "ledger.jsonl"))
         _write_report(data_dir, imported, report, ledger)
-        print_demo_report(console, imported, report, ledger, data_dir)
+        _print_last_page(out, report, ledger, data_dir)
         if keep:
-            console.print(f"Everything keeps running; Flower: {system.flower_url}. Ctrl-C stops it.")
+            say(out, f"Everything keeps running; Flower: {system.flower_url}. Ctrl-C stops it.")
             system.run_until_stopped()
     _judge(imported, report, ledger)
+
+
+def _launch(rt: Runtime, definitions: Path, speed: float) -> Run:
+    campaign, documents = read_campaign(rt, definitions)
+    request = Launch(
+        tenant_id=rt.settings.tenant_id, campaign=campaign, documents=documents, contact_list="renewal", speed=speed
+    )
+    return launch(rt, request)
 
 
 def _sandbox_options() -> tuple[str, ...]:
@@ -99,7 +107,7 @@ def _sandbox_options() -> tuple[str, ...]:
 def _forget_last_time(data_dir: Path) -> None:
     """Remove what the last demo left; processes it may have left are ended by the supervisor."""
     for entry in data_dir.iterdir():
-        if entry.name == "pids":
+        if entry.name in {"pids", LOCK_FILE}:
             continue
         if entry.is_dir():
             shutil.rmtree(entry)
@@ -121,6 +129,25 @@ def _write_report(data_dir: Path, imported: ImportResult, report: Report, ledger
         },
     }
     (data_dir / "report.json").write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
+
+
+def _print_last_page(out: Console, report: Report, ledger: LedgerSummary, data_dir: Path) -> None:
+    faults = ", ".join(f"{name} x{count}" for name, count in sorted(ledger.faults.items()))
+    seconds = report.elapsed.total_seconds()
+    out.print("", outcome_table(report), "", ledger_table(report, ledger), sep="\n")
+    out.print(f"messages that reached somebody twice: [bold]{reached_twice(ledger)}[/]")
+    out.print(f"{sum(report.accepted().values())} messages in {seconds:.0f} s")
+    out.print(f"faults the provider made on purpose: {faults}\n")
+    say(
+        out,
+        f"report [bold]{data_dir / 'report.json'}[/]",
+        f"ledger [bold]{data_dir / 'ledger.jsonl'}[/]",
+        "",
+        "Next:",
+        "  .venv/bin/campaigns demo --keep                leave it running, look around in Flower",
+        "  .venv/bin/campaigns validate examples/renewal  change the workflow, see what is checked",
+        "  .venv/bin/campaigns up --sandbox               the same system for campaigns of your own",
+    )
 
 
 def _judge(imported: ImportResult, report: Report, ledger: LedgerSummary) -> None:

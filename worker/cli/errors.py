@@ -1,7 +1,13 @@
-"""Turns what went wrong into one sentence on standard error and an exit code. A traceback means a fault of ours."""
+"""Turns what went wrong into one sentence and an exit code. A traceback means a fault of ours.
+
+1. Sentences go to standard error; with `--json` they are one JSON object on standard output, like every result.
+2. Exceptions of the layers below are imported only once there is one: `--help` needs none of them.
+"""
 
 import json
 import sys
+import traceback
+from collections.abc import Sequence
 from enum import IntEnum
 
 import typer
@@ -19,75 +25,91 @@ class Exit(IntEnum):
 
 
 class Stop(Exception):
-    """Ends the command with a sentence for the reader and an exit code."""
+    """Ends the command with a sentence for the reader and an exit code. `details`: the same, item by item."""
 
-    def __init__(self, sentence: str, code: Exit, details: object = None) -> None:
+    def __init__(self, sentence: str, code: Exit, details: Sequence[str] = ()) -> None:
         super().__init__(sentence)
         self.code = code
         self.details = details
 
 
-def guarded(app: typer.Typer) -> int:
-    """Run the command line; return its exit code."""
+def guarded(app: typer.Typer, words: Sequence[str]) -> int:
+    """Run the command line on these words; return its exit code."""
+    as_json = "--json" in words
     try:
-        return app(standalone_mode=False) or Exit.OK
-    except typer.Exit as error:
-        return error.exit_code
-    except typer.Abort:
-        return Exit.INTERRUPTED
+        return app(list(words), prog_name="campaigns", standalone_mode=not as_json) or Exit.OK
+    except SystemExit as end:  # how Typer ends: with help, with a message about the usage, after Ctrl-C
+        return int(end.code or Exit.OK)
+    except typer.TyperException as error:  # the message about the usage, left to us
+        return _say(Stop(error.format_message(), Exit.BAD_INPUT), as_json=as_json)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except typer.BadParameter as error:
-        error.show()
-        return Exit.BAD_INPUT
-    except Stop as error:
-        return _say(str(error), error.code, error.details)
-    except Exception as error:  # noqa: BLE001 - the last line of defence names what it knows and lets the rest through
-        return _explain(error)
+    except Stop as stop:
+        return _say(stop, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the last line of defense
+        return _say(_explained(error), as_json=as_json)
 
 
-def _explain(error: Exception) -> int:
-    """The exit code for an exception of the layers below. They are imported here: `--help` needs none of them."""
-    from sqlalchemy.exc import DBAPIError
+def _explained(error: Exception) -> Stop:
+    """What the layers below raised, in a sentence; what none of them promises to raise is our fault."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
 
+    from worker.runtime.definitions import BadDefinitions
+    from worker.runtime.errors import CannotLaunch
+
+    match error:
+        case BadDefinitions(faults=faults):
+            found = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+            return Stop(f"{found}, nothing was changed:\n{error}", Exit.BAD_INPUT, _lines(faults))
+        case CannotLaunch(reasons=reasons):
+            listed = "\n".join(f"  - {reason}" for reason in reasons)
+            return Stop(f"cannot launch, nothing was changed:\n{listed}", Exit.BAD_INPUT, reasons)
+        case OperationalError() | InterfaceError():
+            why = " ".join(str(error.orig).split())
+            return Stop(f"the database cannot be used: {why}; check DATABASE_URL", Exit.NOT_READY)
+        case FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
+            return Stop(f"{error.filename}: {_lower(error.strerror)}; check the path", Exit.BAD_INPUT)
+        case OSError(filename=str() as place, strerror=str() as why):
+            return Stop(f"{place}: {_lower(why)}", Exit.NOT_READY)
+    for code, kinds in _promised().items():
+        if isinstance(error, kinds):
+            return Stop(str(error), code)
+    traceback.print_exception(error)
+    return Stop(f"a fault of ours ({type(error).__name__}); please report it with the lines above", Exit.OUR_FAULT)
+
+
+def _promised() -> dict[Exit, tuple[type[Exception], ...]]:
+    """What the layers below promise to raise, whose text is a sentence with a remedy."""
     from channels.errors import InvalidSettings
     from worker.domain.faults import Invalid
     from worker.runtime import errors
     from worker.runtime.csv_file import UnreadableFile
-    from worker.runtime.definitions import BadDefinitions
     from worker.runtime.embedded import NoRedis
     from worker.runtime.settings import BadSettings
-    from worker.store.errors import IllegalTransition, NameTaken, NotFound, NotMigrated
+    from worker.store.errors import BadDatabaseUrl, CommitUnknown, IllegalTransition, NameTaken, NotFound, NotMigrated
 
-    not_ready = (NotMigrated, NoRedis, errors.PortInUse, errors.NotWritable, errors.ProgramDied, errors.TookTooLong)
-    wrong = (UnreadableFile, Invalid, BadSettings, InvalidSettings, NameTaken, errors.NotFound, NotFound)
-    match error:
-        case BadDefinitions(faults=faults):
-            sentence = f"{len(faults)} fault(s), nothing was changed:\n{error}"
-            code, details = Exit.BAD_INPUT, [str(fault) for fault in faults]
-        case errors.CannotLaunch(reasons=reasons):
-            sentence = "cannot launch:\n" + "\n".join(f"  - {reason}" for reason in reasons)
-            code, details = Exit.BAD_INPUT, reasons
-        case DBAPIError():
-            sentence = f"the database cannot be used: {error.orig}; check DATABASE_URL"
-            code, details = Exit.NOT_READY, []
-        case _:
-            sentence, details = str(error), []
-            kinds = {
-                Exit.BAD_INPUT: (*wrong, FileNotFoundError),
-                Exit.NOT_READY: (*not_ready, PermissionError),
-                Exit.NOT_NOW: (IllegalTransition,),
-            }
-            found = next((exit_code for exit_code, types in kinds.items() if isinstance(error, types)), None)
-            if found is None:
-                raise error
-            code = found
-    return _say(sentence, code, details)
+    ended = (errors.ProgramDied, errors.TookTooLong)
+    missing = (NotMigrated, NoRedis, BadDatabaseUrl, CommitUnknown)
+    return {
+        Exit.BAD_INPUT: (UnreadableFile, Invalid, BadSettings, InvalidSettings, NameTaken, errors.NotFound, NotFound),
+        Exit.NOT_READY: (*missing, errors.PortInUse, errors.FolderInUse, errors.NotWritable, *ended),
+        Exit.NOT_NOW: (IllegalTransition,),
+    }
 
 
-def _say(sentence: str, code: Exit, details: object = None) -> int:
-    if "--json" in sys.argv:
-        sys.stdout.write(json.dumps({"error": sentence, "exitCode": int(code), "details": details}) + "\n")
+def _say(stop: Stop, *, as_json: bool) -> int:
+    if as_json:
+        data = {"error": str(stop), "exitCode": int(stop.code), "details": list(stop.details)}
+        sys.stdout.write(json.dumps(data) + "\n")
     else:
-        sys.stderr.write(f"campaigns: {sentence}\n")
-    return code
+        sys.stderr.write(f"campaigns: {stop}\n")
+    return stop.code
+
+
+def _lines(things: Sequence[object]) -> list[str]:
+    return [str(thing) for thing in things]
+
+
+def _lower(why: str | None) -> str:
+    """The system's words, as a part of a sentence."""
+    return (why or "cannot be used")[:1].lower() + (why or "cannot be used")[1:]

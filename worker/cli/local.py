@@ -13,12 +13,11 @@ from types import FrameType
 from typing import NoReturn, Self
 
 from channels.sandbox.settings import ACCOUNT_SID, API_KEY, AUTH_TOKEN
-from worker.runtime.bootstrap import Runtime
+from worker.cli.context import open_store
 from worker.runtime.embedded import start_redis
 from worker.runtime.settings import load_settings
 from worker.runtime.stack import WORKERS, free_port, program
 from worker.runtime.supervisor import Program, Supervisor, wait_until
-from worker.store.facade import Store
 
 PORTS = {"web": 8080, "sandbox": 8090, "flower": 5555}
 
@@ -27,7 +26,7 @@ class LocalSystem:
     """Redis (unless REDIS_URL is set), the sandbox if asked for, HTTP, workers, beat, Flower.
 
     `env` is given to all of them, and to this process. `sandbox_options` None: no sandbox, the providers of the
-    settings are used. A port that is taken is replaced by a free one.
+    settings are used. A port that is taken is replaced by a free one. Nobody else may use `data_dir`: see `stack.own`.
     """
 
     def __init__(
@@ -67,18 +66,6 @@ class LocalSystem:
     def __exit__(self, *_: object) -> None:
         self._supervisor.stop()
 
-    @contextmanager
-    def runtime(self) -> Iterator[Runtime]:
-        """A runtime that belongs to this system."""
-        from worker.tasks.process import send_hint  # the Celery application reads REDIS_URL when it is imported
-
-        settings = load_settings()
-        rt = Runtime(settings, Store(settings.database_url), send_hint)
-        try:
-            yield rt
-        finally:
-            rt.close()
-
     def watch(self) -> None:
         """Start again what died."""
         self._supervisor.watch()
@@ -90,16 +77,15 @@ class LocalSystem:
             time.sleep(0.5)
 
     def _start(self) -> None:
+        self._export(**self.exports)
         if "REDIS_URL" not in os.environ:
             self._export(REDIS_URL=start_redis(self._supervisor, self._data_dir))
         if "DATABASE_URL" not in os.environ:
             self._export(DATABASE_URL=f"sqlite:///{(self._data_dir / 'campaigns.db').resolve()}")
-        self._export(**self.exports)
         if self._sandbox_options is not None:
             self._start_sandbox(self._sandbox_options)
-        store = Store(load_settings().database_url)
-        store.migrate()
-        store.close()
+        with open_store(load_settings()) as store:
+            store.migrate()
         self._supervisor.start(program("web", f"--port {self._ports['web']}"))
         for name in (*WORKERS, "beat"):
             self._supervisor.start(program(name))

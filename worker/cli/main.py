@@ -43,7 +43,7 @@ for name, command in COMMANDS:
 
 def main() -> None:
     """Entry point: errors become one sentence and an exit code."""
-    sys.exit(guarded(app))
+    sys.exit(guarded(app, sys.argv[1:]))
 
 
 if __name__ == "__main__":

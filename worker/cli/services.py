@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from worker.cli.definitions import AsJson
 from worker.cli.errors import Exit, Stop
 
 Port = Annotated[int, typer.Option(min=1, max=65535)]
@@ -22,7 +23,7 @@ def demo(
         "examples/renewal"
     ),
 ) -> None:
-    """Run a whole campaign on this machine against a sandbox provider. Nobody real is contacted."""
+    """Run a whole campaign on this machine against a sandbox provider, in under a minute. Nobody real is contacted."""
     from worker.cli.demo import run_demo
 
     run_demo(definitions, speed=speed, keep=keep)
@@ -48,14 +49,20 @@ def sandbox(
     data_dir: Annotated[Path, typer.Option(help="Where the ledger and the keys are kept.")] = Path(
         ".campaigns/sandbox"
     ),
-    callback: Annotated[str, typer.Option(help="Public URL of our HTTP process.")] = "http://127.0.0.1:8080",
+    callback: Annotated[str, typer.Option(help="Where our HTTP process is.")] = "http://127.0.0.1:8080",
 ) -> None:
-    """Run a provider that speaks Twilio's and SendGrid's APIs, and reaches nobody."""
-    from channels.sandbox.__main__ import main
+    """Run only a provider that speaks Twilio's and SendGrid's APIs and reaches nobody; `up --sandbox` has one.
 
+    `python -m channels.sandbox --help` lists what it can be told, like which faults to make.
+    """
+    from channels.sandbox.__main__ import main
+    from worker.runtime.stack import require_port, require_writable
+
+    require_port(port)
+    require_writable(data_dir, "--data-dir")
     code = main(["--port", str(port), "--data-dir", str(data_dir), "--callback", callback])
     if code:
-        raise Stop(f"the sandbox ended with code {code}", Exit.NOT_READY)
+        raise Stop("the sandbox could not run; see above", Exit(code))
 
 
 def web(*, host: str = "127.0.0.1", port: Port = 8080) -> None:
@@ -68,18 +75,17 @@ def web(*, host: str = "127.0.0.1", port: Port = 8080) -> None:
     from worker.runtime.stack import require_port
     from worker.tasks.process import process_runtime
 
-    require_port(port, host)
     configure_logging(load_settings())
+    require_port(port, host)
     uvicorn.run(make_app(process_runtime), host=host, port=port, log_config=None, access_log=False)
 
 
-def migrate() -> None:
+def migrate(*, as_json: AsJson = False) -> None:
     """Bring the database's schema to this version. Safe to repeat, and safe when two do it at once."""
+    from worker.cli.context import open_store
+    from worker.cli.output import show
     from worker.runtime.settings import load_settings
-    from worker.store.facade import Store
 
-    settings = load_settings()
-    store = Store(settings.database_url)
-    store.migrate()
-    store.close()
-    typer.echo("the database is up to date")
+    with open_store(load_settings()) as store:
+        store.migrate()
+    show({"migrated": True}, as_json=as_json, text="the database is up to date")

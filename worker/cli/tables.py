@@ -1,103 +1,62 @@
-"""Tables for people: status, report, and the demo's last page."""
+"""Pages for people: where a run is, and what it came to. They fit into 80 columns."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from datetime import timedelta
 
-from rich.console import Console
+from rich.console import Group
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from channels.sandbox.ledger import LedgerSummary
-from worker.cli.output import show
-from worker.runtime.audience import ImportResult
+from worker.domain.attempt import MessageStatus
+from worker.domain.enrollment import EnrollmentStatus
 from worker.runtime.reports import Report
 
-
-def show_status(report: Report, *, as_json: bool) -> None:
-    """Where a run is."""
-    if as_json:
-        show(report.as_json(), as_json=True, text="")
-    else:
-        Console().print(status_table(report))
+_BAR_WIDTH = 60
 
 
-def show_report(report: Report, *, as_json: bool) -> None:
-    """What a run came to."""
-    if as_json:
-        show(report.as_json(), as_json=True, text="")
-        return
-    console = Console()
-    console.print(status_table(report))
-    console.print(outcome_table(report))
-    console.print(people_line(report))
+def status_page(report: Report) -> Group:
+    """Where a run is: how far, how many people, and its messages by channel and state."""
+    return Group(
+        f"[bold]{report.run.run_id}[/] of {report.run.campaign_id}: {report.run.status}, {_clock(report.elapsed)}",
+        people_line(report),
+        ProgressBar(total=max(1, report.counts.audience), completed=report.done, width=_BAR_WIDTH),
+        _message_table(report),
+    )
 
 
-def status_table(report: Report) -> Table:
-    """Messages by channel and state."""
-    by_channel = report.by_channel("status")
-    states = sorted({state for counts in by_channel.values() for state in counts}, key=_STATES.index)
-    table = Table(title=f"{report.run.run_id}: {report.run.status}", title_justify="left")
-    table.add_column("channel")
-    for state in states:
-        table.add_column(state, justify="right")
-    for channel, counts in by_channel.items():
-        table.add_row(channel, *(str(counts.get(state, "")) for state in states))
-    table.caption = people_line(report)
-    table.caption_justify = "left"
-    return table
-
-
-_STATES = ["queued", "dispatching", "unknown", "held", "accepted", "settled"]
+def status_line(report: Report) -> str:
+    """The same in one line, for logs and pipes."""
+    accepted = _counts(report.accepted())
+    return f"{_clock(report.elapsed)} {report.run.status}: {people_line(report)}; accepted {accepted}"
 
 
 def people_line(report: Report) -> str:
     """Everybody, in one line that adds up."""
-    parts = ", ".join(f"{count} {status}" for status, count in sorted(report.counts.enrollments.items()))
-    return f"audience {report.counts.audience} = {parts or 'nobody enrolled yet'}"
+    counts = {str(status): report.counts.enrollments.get(status, 0) for status in EnrollmentStatus}
+    return f"{report.counts.audience} people = {_counts(counts) or 'nobody enrolled yet'}"
 
 
 def outcome_table(report: Report) -> Table:
     """People by the disposition they ended with."""
-    table = Table(title="people by disposition", title_justify="left")
-    table.add_column("disposition")
+    table = _table("people by disposition", "disposition")
     table.add_column("people", justify="right")
-    for disposition, count in sorted(report.counts.dispositions.items(), key=lambda item: -item[1]):
+    for disposition, count in _falling(report.counts.dispositions):
         table.add_row(disposition or "(none yet)", str(count))
     return table
 
 
-def print_demo_report(
-    console: Console, imported: ImportResult, report: Report, ledger: LedgerSummary, data_dir: Path
-) -> None:
-    """The demo's last page."""
-    console.print()
-    console.print(outcome_table(report))
-    console.print(_ledger_table(report, ledger))
-    console.print(f"{imported.sentence()}\n{people_line(report)}")
-    seconds = report.seconds
-    if seconds:
-        console.print(f"{sum(report.accepted().values())} messages in {seconds:.0f} s")
-    if ledger.faults:
-        faults = ", ".join(f"{name} x{count}" for name, count in sorted(ledger.faults.items()))
-        console.print(f"faults the provider made on purpose: {faults}")
-    console.print(f"report [bold]{data_dir / 'report.json'}[/], ledger [bold]{data_dir / 'ledger.jsonl'}[/]")
-    console.print(
-        "\nNext:\n"
-        "  .venv/bin/campaigns demo --keep                   leave it running, look around in Flower\n"
-        "  .venv/bin/campaigns validate examples/renewal     change the workflow, see what is checked\n"
-        "  .venv/bin/campaigns up --sandbox                  the same system for campaigns of your own"
-    )
-
-
-def _ledger_table(report: Report, ledger: LedgerSummary) -> Table:
-    table = Table(title="what the provider's ledger says", title_justify="left")
-    for column in ("channel", "we count", "ledger", "final statuses"):
-        table.add_column(column, justify="left" if column in ("channel", "final statuses") else "right")
+def ledger_table(report: Report, ledger: LedgerSummary) -> Table:
+    """Our counts beside the provider's."""
+    table = _table("what the provider's ledger says", "channel")
+    table.add_column("we count", justify="right")
+    table.add_column("ledger", justify="right")
+    table.add_column("final statuses")
     for channel, ours in report.accepted().items():
+        statuses = ledger.final_statuses.get(channel, {})
         theirs = ledger.accepted.get(channel, 0)
         mark = "" if ours == theirs else " [red]differs[/]"
-        table.add_row(channel, str(ours), f"{theirs}{mark}", _counts(ledger.final_statuses.get(channel, {})))
-    table.caption = f"messages that reached somebody twice: {reached_twice(ledger)}"
-    table.caption_justify = "left"
+        table.add_row(channel, str(ours), f"{theirs}{mark}", _counts(dict(_falling(statuses))))
     return table
 
 
@@ -106,5 +65,32 @@ def reached_twice(ledger: LedgerSummary) -> int:
     return sum(repeat.reached > 1 for repeat in ledger.repeats)
 
 
+def _message_table(report: Report) -> Table:
+    by_channel = report.by_channel("status")
+    used = [status for status in MessageStatus if any(status in counts for counts in by_channel.values())]
+    table = _table("", "messages")
+    for status in used:
+        table.add_column(status, justify="right")
+    table.add_column("accepted in all", justify="right")
+    for channel, accepted in report.accepted().items():
+        counts = by_channel[channel]
+        table.add_row(channel, *(str(counts.get(status, "")) for status in used), str(accepted or ""))
+    return table
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    table.add_column(first, no_wrap=True)
+    return table
+
+
+def _clock(elapsed: timedelta) -> str:
+    return str(timedelta(seconds=int(elapsed.total_seconds())))
+
+
+def _falling(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: -item[1])
+
+
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+    return " + ".join(f"{count} {name}" for name, count in counts.items() if count)

@@ -1,28 +1,63 @@
-"""`campaigns up`: the whole system on one machine, until Ctrl-C."""
+"""`campaigns up`: the whole system on one machine, until Ctrl-C.
 
-from rich.console import Console
+1. A system with a sandbox has a folder of its own and takes no database from .env: it never meets the real runs.
+2. What other terminals need to talk to it stands in a file, for as long as it runs.
+"""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from worker.cli.local import LocalSystem, stoppable
-from worker.runtime.settings import load_settings
-from worker.runtime.stack import require_port, require_writable
+from worker.cli.output import console, say
+from worker.runtime.settings import Settings, load_settings
+from worker.runtime.stack import own, require_port
+
+SANDBOX_PORT = 8090
 
 
 def run_up(*, sandbox: bool, web_port: int, flower_port: int) -> None:
     """Start everything and watch it. Ports that are taken are an error: others were told these."""
     settings = load_settings()
-    require_writable(settings.data_dir)
-    ports = {"web": web_port, "flower": flower_port, "sandbox": 8090}
-    for name, port in ports.items():
-        if name != "sandbox" or sandbox:
+    data_dir = settings.data_dir / "sandbox" if sandbox else settings.data_dir
+    ports = {"web": web_port, "flower": flower_port} | ({"sandbox": SANDBOX_PORT} if sandbox else {})
+    options = () if sandbox else None
+    services = {} if sandbox else _services(settings)
+    out = console()
+    with stoppable(), own(data_dir):
+        for port in ports.values():
             require_port(port)
-    console = Console()
-    with (
-        stoppable(),
-        LocalSystem(settings.data_dir, {}, sandbox_options=() if sandbox else None, ports=ports) as system,
-    ):
-        console.print(f"callbacks {system.web_url}   Flower {system.flower_url}   logs {settings.data_dir / 'logs'}")
-        console.print("To use this system from another terminal, set:")
-        for name, value in system.exports.items():
-            console.print(f"  export {name}={value}", soft_wrap=True)
-        console.print("Ctrl-C stops everything.")
-        system.run_until_stopped()
+        out.print("[bold]Starting[/] everything ...")
+        with (
+            LocalSystem(data_dir, services, sandbox_options=options, ports=ports) as system,
+            _env_file(data_dir / "env.sh", system.exports) as env_file,
+        ):
+            say(
+                out,
+                f"Callbacks {system.web_url}, Flower {system.flower_url}, logs {data_dir / 'logs'}",
+                "To talk to this system from another terminal:",
+                f"  source {shlex.quote(str(env_file.resolve()))}",
+                "Ctrl-C stops everything.",
+            )
+            system.run_until_stopped()
+
+
+def _services(settings: Settings) -> dict[str, str]:
+    """The database and the broker that are set, in the environment or in .env; for the others we start our own."""
+    chosen = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    return {name: value for name, value in chosen.items() if name.lower() in settings.model_fields_set}
+
+
+@contextmanager
+def _env_file(path: Path, exports: Mapping[str, str]) -> Iterator[Path]:
+    """A file of exports for a shell, for our own eyes; it may hold a password."""
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]
+    path.unlink(missing_ok=True)
+    with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.writelines(lines)
+    try:
+        yield path
+    finally:
+        path.unlink()

@@ -36,8 +36,8 @@ class Run:
     """One launch. Definitions are snapshots: edits of the campaign or workflow do not reach people under way.
 
     `campaign`: the campaign document. `workflows`: all workflow documents it needs, by id. `dispositions`: the custom
-    disposition documents. `options`: `speed` (rehearsals: how many seconds pass in one), `outcomeDeadlineSeconds`.
-    `enrolled` is False while the audience is still being enrolled.
+    disposition documents. `options`: `speed` (how many seconds pass in one), `rehearsal` (the providers reach nobody),
+    `defaultTimezone`. `enrolled` is False while the audience is still being enrolled.
     """
 
     tenant_id: str

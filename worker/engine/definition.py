@@ -22,7 +22,10 @@ FASTEST: Final = 1_000_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What `step` runs. `campaign` is what templates call `campaign`; `speed` is 1 except in a rehearsal."""
+    """What `step` runs. `campaign` is what templates call `campaign`; `speed` is 1 except in a rehearsal.
+
+    `rehearsal`: launched against providers that reach nobody; None where it was not recorded.
+    """
 
     workflow_id: str
     version: int
@@ -32,6 +35,7 @@ class Definition:
     campaign: Mapping[str, Any] = field(repr=False)
     book: DispositionBook = field(repr=False)
     speed: float
+    rehearsal: bool | None
     zone: ZoneInfo
     max_actions: int
 
@@ -49,7 +53,8 @@ def compile_definition(
 ) -> Definition:
     """Compile the documents of a launch. Raises Invalid with every fault.
 
-    `workflows` holds raw documents by id. `options`: `speed` (1 to 1,000,000) and `defaultTimezone` (IANA, "UTC").
+    `workflows` holds raw documents by id. `options`: `speed` (1 to 1,000,000), `defaultTimezone` (IANA, "UTC") and
+    `rehearsal`.
     """
     document = campaign if isinstance(campaign, Campaign) else Campaign.parse(campaign)
     parsed: dict[str, Workflow] = {key: parse_workflow(data) for key, data in workflows.items()}
@@ -73,6 +78,7 @@ def compile_definition(
         campaign=campaign_facts(document),
         book=book,
         speed=speed,
+        rehearsal=(options or {}).get("rehearsal"),
         zone=zone,
         max_actions=main.max_actions,
     )

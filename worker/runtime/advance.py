@@ -7,6 +7,7 @@
 """
 
 import time
+from dataclasses import replace
 
 import structlog
 
@@ -22,8 +23,8 @@ from worker.store.rows import EnrollmentClaim, StepCommit
 
 log = structlog.get_logger()
 
-BUDGET_SECONDS = 20.0
-"""How long one task keeps claiming before it hands the rest to another: well inside the soft limit."""
+BUDGET_SECONDS = 3.0
+"""How long one task keeps claiming before it hands the rest on: news must not wait behind a large audience."""
 
 
 def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
@@ -44,7 +45,7 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
         for channel in {e.channel for c in commits for e in c.transition.effects if isinstance(e, Dispatch)}:
             rt.hint(Hint(Work(f"{channel}.dispatch"), tenant_id, run_id, rt.settings.slice_size))
         if time.monotonic() > ends:
-            rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, rt.settings.step_size))
+            rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, rt.settings.step_size, share=1))
             return stepped
 
 
@@ -62,17 +63,17 @@ def _step_all(rt: Runtime, definition: Definition, claims: list[EnrollmentClaim]
 
 
 def _play(definition: Definition, claim: EnrollmentClaim, rt: Runtime) -> Transition:
-    """All the news of one enrollment in order, then the clock."""
+    """All the news of one enrollment in order, then the clock if it has struck."""
     now = rt.now()
-    enrollment = claim.enrollment
+    transition = Transition(enrollment=claim.enrollment, due_at=now)
     effects: list[Effect] = []
     events: list[Event] = [event for _, event in claim.events]
-    if enrollment.status is EnrollmentStatus.READY:
+    if claim.enrollment.status is EnrollmentStatus.READY:
         events.insert(0, Started())
-    events.append(TimerFired())
-    due_at = None
     for event in events:
-        transition = step(definition, enrollment, event, now)
-        enrollment, due_at = transition.enrollment, transition.due_at
-        effects.extend(transition.effects)
-    return Transition(enrollment=enrollment, effects=tuple(effects), due_at=due_at)
+        transition = step(definition, transition.enrollment, event, now)
+        effects += transition.effects
+    if transition.due_at and transition.due_at <= now:
+        transition = step(definition, transition.enrollment, TimerFired(), now)
+        effects += transition.effects
+    return replace(transition, effects=tuple(effects))

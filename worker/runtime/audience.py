@@ -2,6 +2,7 @@
 
 1. Every row ends in exactly one count; what is not taken goes to the reject file with its reason.
 2. Importing the same file again changes nothing but what changed in the file.
+3. Of a file without a usable row only the opt-outs are kept; there is no list for it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any
 from ulid import ULID
 
 from worker.runtime.bootstrap import Runtime
-from worker.runtime.importing import Imported, Rejected, RejectFile, open_audience
+from worker.runtime.errors import NotWritable
+from worker.runtime.importing import Audience, Imported, Rejected, RejectFile, open_audience
 from worker.store.rows import ContactRow, Document, DocumentType, Suppression
 
 BATCH = 2000
@@ -51,8 +53,8 @@ class ImportResult:
 class _Batch:
     """Rows on their way to the store, and what has become of those before them."""
 
-    def __init__(self, rt: Runtime, list_id: str) -> None:
-        self._rt, self._list_id = rt, list_id
+    def __init__(self, rt: Runtime, list_name: str) -> None:
+        self._rt, self._list_name = rt, list_name
         self._people: list[ContactRow] = []
         self._suppressions: list[Suppression] = []
         self.accepted = self.suppressed = 0
@@ -69,23 +71,26 @@ class _Batch:
 
     def flush(self) -> None:
         """Store what is waiting, in one transaction."""
+        list_id = _list_id(self._rt, self._list_name) if self._people else ""
         self._rt.store.import_contacts(
-            self._rt.settings.tenant_id, self._list_id, self._people, self._rt.now(), suppressed=self._suppressions
+            self._rt.settings.tenant_id, list_id, self._people, self._rt.now(), suppressed=self._suppressions
         )
         self.accepted += len(self._people)
         self._people, self._suppressions = [], []
 
 
-def import_file(rt: Runtime, file: Path, *, list_name: str, region: str, rejects: Path) -> ImportResult:
+def import_file(
+    rt: Runtime, file: Path, *, list_name: str, region: str, rejects: Path, encoding: str = ""
+) -> ImportResult:
     """Import a CSV file into the list of this name, which is made if there is none.
 
-    Raises FileNotFoundError, and UnreadableFile before anything is imported. The reject file is written only when a row
-    is rejected.
+    Raises OSError, UnreadableFile and NotWritable, all before anything is imported. The reject file is kept only where
+    a row is rejected. `encoding`: found out if empty.
     """
-    audience = open_audience(file, default_region=region)
-    batch = _Batch(rt, _list_id(rt, list_name))
+    audience = open_audience(file, default_region=region, encoding=encoding)
+    batch = _Batch(rt, list_name)
     rows = rejected = 0
-    with RejectFile(rejects, audience.file.header) as reject_file:
+    with _reject_file(rejects, audience) as reject_file:
         for item in audience.contacts():
             rows += 1
             batch.add(item)
@@ -103,6 +108,18 @@ def import_file(rt: Runtime, file: Path, *, list_name: str, region: str, rejects
         suppressed=batch.suppressed,
         rejects=rejects if rejected else None,
     )
+
+
+def _reject_file(path: Path, audience: Audience) -> RejectFile:
+    if path.exists() and path.samefile(audience.file.path):
+        raise NotWritable(f"{path}: rejected rows would overwrite the file itself; name another with --rejects")
+    try:
+        return RejectFile(path, audience.file.header)
+    except OSError as error:
+        why = error.strerror
+        raise NotWritable(
+            f"{path}: rejected rows cannot be written there ({why}); name a file with --rejects"
+        ) from None
 
 
 def _list_id(rt: Runtime, name: str) -> str:

@@ -47,6 +47,13 @@ class Runtime:
         """The compiled definition a run was launched with. Runs are snapshots, so it may be kept."""
         return self._definition(tenant_id, run_id)
 
+    def serves(self, tenant_id: str, run_id: str) -> bool:
+        """Whether the run was launched against providers of our kind: on this machine, or the vendors.
+
+        A sandbox and the vendors know nothing of each other's messages; asking the wrong one would prove absence.
+        """
+        return self.definition(tenant_id, run_id).rehearsal in (None, self.settings.rehearsal)
+
     def options(self, definition: Definition) -> SettlementOptions:
         """How patient to be with the messages of a run."""
         return replace(self._patience, speed=definition.speed)
@@ -61,7 +68,12 @@ class Runtime:
         """Run a coroutine on this process's loop."""
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(work)
+        try:
+            return self._runner.run(work)
+        except BaseException:
+            # A time limit strikes anywhere. What it left on the loop must not go on inside the next task.
+            self._runner.run(_cancel_others())
+            raise
 
     def close(self) -> None:
         """Release connections."""
@@ -77,3 +89,10 @@ class Runtime:
 
     def _load_definition(self, tenant_id: str, run_id: str) -> Definition:
         return definition_of(self.store.get_run(tenant_id, run_id))
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

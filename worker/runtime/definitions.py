@@ -136,8 +136,7 @@ def _read(source: Source, default_region: str) -> Definition:
     kind = _type_of(data)
     try:
         if kind == _WORKFLOW:
-            parse_workflow(data)
-            wire = {**data, "objectType": _WORKFLOW}
+            wire = {**data, **_beginnings(data), "objectType": _WORKFLOW}
         else:
             wire = _BY_TYPE[kind].parse(data, default_region).to_wire()
     except Invalid as error:
@@ -147,6 +146,16 @@ def _read(source: Source, default_region: str) -> Definition:
     name = str(wire.get("name") or "")
     identifier = str(wire.get(_ID_KEYS[kind]) or wire.get("_id") or _slug(name))
     return Definition(type=kind, id=identifier, name=name, data={**wire, _ID_KEYS[kind]: identifier}, source=source)
+
+
+def _beginnings(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a workflow and its functions begin, spelled out: JSON keeps no order, and "the first state" would be lost."""
+    workflow = parse_workflow(data)
+    functions = {
+        name: {**data["functions"][name], "initialState": function.initial_state}
+        for name, function in workflow.functions.items()
+    }
+    return {"initialStateId": workflow.initial_state_id} | ({"functions": functions} if functions else {})
 
 
 def _type_of(data: Mapping[str, Any]) -> str:

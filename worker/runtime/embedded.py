@@ -36,10 +36,12 @@ def start_redis(supervisor: Supervisor, data_dir: Path) -> str:
     """Start it under the supervisor and return its broker URL once it answers."""
     socket = (data_dir / "redis.sock").resolve()
     if len(str(socket).encode()) > _SOCKET_PATH_LIMIT:
-        socket = Path(tempfile.mkdtemp(prefix="campaigns-")) / "redis.sock"
+        folder = supervisor.afterwards.enter_context(tempfile.TemporaryDirectory(prefix="campaigns-"))
+        socket = Path(folder) / "redis.sock"
     socket.unlink(missing_ok=True)
-    command = [redis_binary(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
-    program = supervisor.start(Program(name="redis", command=(*command, "--dir", str(socket.parent))))
+    command = [redis_binary(), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
+    options = ("--save", "", "--appendonly", "no", "--dir", str(socket.parent))
+    program = supervisor.start(Program(name="redis", command=(*command, *options), serves=True))
     client = redis.Redis(unix_socket_path=str(socket))
 
     def answers() -> bool:

@@ -22,6 +22,10 @@ class NotWritable(Exception):
     """A folder that must be written to is read-only."""
 
 
+class FolderInUse(Exception):
+    """Another system of this machine keeps its files in the folder."""
+
+
 class CannotLaunch(Exception):
     """A campaign cannot be launched as it stands; every reason is listed."""
 

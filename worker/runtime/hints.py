@@ -21,7 +21,8 @@ class Work(StrEnum):
 class Hint:
     """One hint. `run_id` is empty for work that belongs to no single run; `count` is a guess, for people.
 
-    `share`: 0, 1, … where several processes are to share the work.
+    `share`: 1, 2, … where several processes are to share the work, or a task hands on the rest of it: a hint that is
+    not held back when the same one has just been sent.
     """
 
     work: Work

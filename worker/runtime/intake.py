@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
@@ -25,6 +26,8 @@ from worker.runtime.settle import settle
 from worker.store.rows import InboxEntry, InboxRow, Suppression
 
 BATCH = 500
+BUDGET_SECONDS = 8.0
+"""How long one task keeps applying; the tick hints again at what is left."""
 
 
 class Intake:
@@ -77,10 +80,15 @@ class Intake:
 
 
 def apply_inbox(rt: Runtime) -> int:
-    """Apply what is in the inbox until it is empty. Returns how many rows were done with."""
+    """Apply what is in the inbox until it is empty, or the time is up. Returns how many rows were done with."""
     done = 0
+    ends = time.monotonic() + BUDGET_SECONDS
     lease = timedelta(seconds=rt.settings.inbox_lease_seconds)
-    while rt.store.inbox_is_waiting() and (rows := rt.store.inbox_claim(limit=BATCH, lease=lease)):
+    while (
+        time.monotonic() < ends
+        and rt.store.inbox_is_waiting()
+        and (rows := rt.store.inbox_claim(limit=BATCH, lease=lease))
+    ):
         receipts: list[tuple[InboxRow, Receipt]] = []
         for row in rows:
             kind, item = decode(row.payload)

@@ -11,19 +11,19 @@ from ulid import ULID
 
 from worker.domain.run import Run, RunStatus
 from worker.runtime.bootstrap import Runtime
-from worker.runtime.errors import CannotLaunch
 from worker.runtime.hints import Hint, Work
 from worker.runtime.preflight import Launch, gather, require_launchable
-from worker.store.rows import DocumentType
 
 ENROLL_CHUNK = 2000
 CANCEL_CHUNK = 2000
 
 
 def launch(rt: Runtime, request: Launch) -> Run:
-    """Create the run and hint at its enrollment. Raises NotFound, CannotLaunch."""
+    """Create the run and hint at its enrollment. Raises NotFound, CannotLaunch, NameTaken."""
     snapshot = gather(rt, request)
     require_launchable(rt, request, snapshot)
+    if request.documents:
+        rt.store.put_documents(request.tenant_id, request.documents, rt.now())
     run = Run(
         tenant_id=request.tenant_id,
         run_id=f"run_{ULID()}".lower(),
@@ -32,7 +32,11 @@ def launch(rt: Runtime, request: Launch) -> Run:
         campaign=snapshot.campaign.data,
         workflows=snapshot.workflows,
         dispositions=snapshot.dispositions,
-        options={"speed": request.speed, "defaultTimezone": rt.settings.default_timezone},
+        options={
+            "speed": request.speed,
+            "rehearsal": rt.settings.rehearsal,
+            "defaultTimezone": rt.settings.default_timezone,
+        },
         contact_list_id=snapshot.contact_list.id,
         enrolled=False,
         created_at=rt.now(),
@@ -42,22 +46,12 @@ def launch(rt: Runtime, request: Launch) -> Run:
     return run
 
 
-def only_list(rt: Runtime) -> str:
-    """The contact list to launch over when none is named. Raises CannotLaunch unless there is exactly one."""
-    lists = rt.store.list_documents(rt.settings.tenant_id, DocumentType.CONTACT_LIST)
-    if len(lists) != 1:
-        names = ", ".join(sorted(document.name for document in lists)) or "none: `campaigns import` makes one"
-        raise CannotLaunch([f"name the contact list with --list; there are {names}"])
-    return lists[0].id
-
-
 def enroll(rt: Runtime, tenant_id: str, run_id: str) -> int:
-    """Enroll the rest of the audience, chunk by chunk; stepping starts after the first chunk. Returns how many."""
-    enrolled = 0
-    while chunk := rt.store.enroll_chunk(tenant_id, run_id, size=ENROLL_CHUNK, now=rt.now()):
-        enrolled += chunk
-        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, chunk))
-    rt.hint(Hint(Work.ADVANCE, tenant_id, run_id))
+    """Enroll a chunk of the audience and hint at the next, so that stepping goes on in between. Returns how many."""
+    enrolled = rt.store.enroll_chunk(tenant_id, run_id, size=ENROLL_CHUNK, now=rt.now())
+    if enrolled:
+        rt.hint(Hint(Work.ENROLL, tenant_id, run_id, enrolled, share=1))
+    rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, enrolled))
     return enrolled
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from worker.domain.campaign import Campaign
 from worker.domain.disposition import Disposition
+from worker.domain.run import RunStatus
 from worker.domain.workflow import Workflow, parse_workflow
 from worker.domain.workflow_actions import CallFunction
 from worker.engine.check import check
@@ -17,16 +18,19 @@ from worker.store.rows import Document, DocumentType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What to launch over whom. `campaign` and `contact_list` are ids or names.
+    """What to launch over whom. `campaign` and `contact_list` are ids or names; without a list it is the only one.
 
     `speed`: how many seconds of the workflow's waits pass in one; more than 1 is a rehearsal and is refused when a
-    provider is not on this machine.
+    provider is not on this machine. `documents`: definitions that come with the launch; they go before saved ones, and
+    are saved unless it is refused. `again`: also while another run of this campaign over this list is going on.
     """
 
     tenant_id: str
     campaign: str
-    contact_list: str
+    contact_list: str = ""
     speed: float = 1.0
+    documents: tuple[Document, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +44,26 @@ class Snapshot:
 
 
 def gather(rt: Runtime, request: Launch) -> Snapshot:
-    """Read what the launch names. Raises NotFound for a campaign or list that does not exist."""
-    campaign = _find(rt, request.tenant_id, DocumentType.CAMPAIGN, request.campaign)
-    workflows = {d.id: d.data for d in rt.store.list_documents(request.tenant_id, DocumentType.WORKFLOW)}
+    """Read what the launch names. Raises NotFound, and CannotLaunch where no list is named and there are several."""
+    campaign = _find_campaign(rt, request)
+    workflows = _documents(rt, request, DocumentType.WORKFLOW)
     needed = _reachable(str(campaign.data.get("workflowId", "")), workflows)
     return Snapshot(
         campaign=campaign,
-        contact_list=_find(rt, request.tenant_id, DocumentType.CONTACT_LIST, request.contact_list),
+        contact_list=_find_list(rt, request),
         workflows={workflow_id: workflows[workflow_id] for workflow_id in needed},
-        dispositions=tuple(d.data for d in rt.store.list_documents(request.tenant_id, DocumentType.DISPOSITION)),
+        dispositions=tuple(_documents(rt, request, DocumentType.DISPOSITION).values()),
     )
 
 
 def require_launchable(rt: Runtime, request: Launch, snapshot: Snapshot) -> None:
     """Raise CannotLaunch with every reason."""
     campaign = Campaign.parse(snapshot.campaign.data, rt.settings.default_region)
-    reasons = [*_reasons_of_place(rt, request, campaign), *_reasons_of_content(rt, request, campaign, snapshot)]
+    reasons = [
+        *_reasons_of_place(rt, request, campaign),
+        *_reasons_of_content(rt, request, campaign, snapshot),
+        *_runs_under_way(rt, request, snapshot),
+    ]
     if reasons:
         raise CannotLaunch(reasons)
 
@@ -86,11 +94,46 @@ def _reasons_of_content(rt: Runtime, request: Launch, campaign: Campaign, snapsh
         yield str(fault)
 
 
-def _find(rt: Runtime, tenant_id: str, kind: DocumentType, key: str) -> Document:
-    found = rt.store.find_document(tenant_id, kind, key)
+def _runs_under_way(rt: Runtime, request: Launch, snapshot: Snapshot) -> Iterator[str]:
+    """A launch that is repeated by mistake would contact everybody twice."""
+    if request.again:
+        return
+    under_way = (RunStatus.RUNNING, RunStatus.PAUSED)
+    for run in rt.store.find_runs(request.tenant_id, snapshot.campaign.id, statuses=under_way):
+        if run.contact_list_id == snapshot.contact_list.id:
+            yield f"{run.run_id} of this campaign over this list is {run.status}; cancel it, or launch with --again"
+
+
+def _find_campaign(rt: Runtime, request: Launch) -> Document:
+    key = request.campaign
+    for document in request.documents:
+        if document.type == DocumentType.CAMPAIGN and key in (document.id, document.name):
+            return document
+    found = rt.store.find_document(request.tenant_id, DocumentType.CAMPAIGN, key)
     if found is None:
-        raise NotFound(f"there is no {kind} with the id or name {key!r}")
+        raise NotFound(
+            f"there is no saved campaign, and no file or folder, {key!r}; check the name, or `campaigns save` it"
+        )
     return found
+
+
+def _find_list(rt: Runtime, request: Launch) -> Document:
+    lists = rt.store.list_documents(request.tenant_id, DocumentType.CONTACT_LIST)
+    if not request.contact_list and len(lists) == 1:
+        return lists[0]
+    names = ", ".join(document.name for document in lists) or "none: `campaigns import` makes one"
+    if not request.contact_list:
+        raise CannotLaunch([f"name the contact list with --list; there are {names}"])
+    found = rt.store.find_document(request.tenant_id, DocumentType.CONTACT_LIST, request.contact_list)
+    if found is None:
+        raise NotFound(f"there is no contact list {request.contact_list!r}; there are {names}")
+    return found
+
+
+def _documents(rt: Runtime, request: Launch, kind: DocumentType) -> dict[str, Mapping[str, Any]]:
+    """The documents of this kind by id: the saved ones, and those that come with the launch."""
+    documents = [*rt.store.list_documents(request.tenant_id, kind), *request.documents]
+    return {document.id: document.data for document in documents if document.type == kind}
 
 
 def _reachable(first: str, workflows: Mapping[str, Mapping[str, Any]]) -> set[str]:

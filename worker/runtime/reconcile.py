@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from channels.results import Sighting
@@ -39,13 +39,13 @@ async def reconcile(rt: Runtime) -> int:
 
 
 async def _ask(rt: Runtime, attempts: Sequence[AttemptFacts]) -> list[tuple[AttemptFacts, Decide]]:
-    sightings = await asyncio.gather(*(_find(rt, facts) for facts in attempts))
+    sightings = _one_owner_each(await asyncio.gather(*(_find(rt, facts) for facts in attempts)))
     return [(facts, _decision(rt, facts, sighting)) for facts, sighting in zip(attempts, sightings, strict=True)]
 
 
 async def _find(rt: Runtime, facts: AttemptFacts) -> Sighting:
     channel = rt.channel(facts.channel)
-    if not channel.can.lookup:
+    if not channel.can.lookup or not rt.serves(facts.tenant_id, facts.run_id):
         return Sighting(seen=None)
     message = build_message(facts.channel, facts.attempt_id, facts.to, facts.sender, facts.content)
     sighting = await channel.find(message, since=facts.dispatched_at)
@@ -54,6 +54,14 @@ async def _find(rt: Runtime, facts: AttemptFacts) -> Sighting:
         if any(owner.attempt_id != facts.attempt_id for owner in owners):
             return Sighting(seen=False)  # the same text of another attempt, which we know of
     return sighting
+
+
+def _one_owner_each(sightings: Sequence[Sighting]) -> Iterator[Sighting]:
+    """What several equal messages were told of is the first one's; the others look again when that is known."""
+    refs: set[str] = set()
+    for sighting in sightings:
+        yield Sighting(seen=None) if sighting.provider_ref in refs else sighting
+        refs |= {sighting.provider_ref} - {""}
 
 
 def _decision(rt: Runtime, facts: AttemptFacts, sighting: Sighting) -> Decide:

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from channels.messages import ChannelKind
 from worker.domain.attempt import AttemptStatus
+from worker.domain.enrollment import FINAL
 from worker.domain.run import Run
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import NotFound
@@ -19,16 +20,26 @@ TAKEN = (AttemptStatus.ACCEPTED, AttemptStatus.CLOSED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A run and its counts."""
+    """A run and its counts. `at`: when they were read."""
 
     run: Run
     counts: RunReport
+    at: datetime
 
     @property
     def seconds(self) -> float | None:
         """How long the run took, None while it goes on."""
-        ended: datetime | None = self.run.finished_at
-        return None if ended is None else (ended - self.run.created_at).total_seconds()
+        return None if self.run.finished_at is None else self.elapsed.total_seconds()
+
+    @property
+    def elapsed(self) -> timedelta:
+        """How long the run took, or has taken so far."""
+        return (self.run.finished_at or self.at) - self.run.created_at
+
+    @property
+    def done(self) -> int:
+        """People who have reached a final state."""
+        return sum(self.counts.enrollments.get(status, 0) for status in FINAL)
 
     def accepted(self) -> dict[str, int]:
         """Messages the provider took, by channel."""
@@ -70,7 +81,8 @@ class Report:
 def make_report(rt: Runtime, run_id: str) -> Report:
     """Read a run and its counts."""
     tenant_id = rt.settings.tenant_id
-    return Report(run=rt.store.get_run(tenant_id, run_id), counts=rt.store.run_report(tenant_id, run_id))
+    run, counts = rt.store.get_run(tenant_id, run_id), rt.store.run_report(tenant_id, run_id)
+    return Report(run=run, counts=counts, at=rt.now())
 
 
 def resolve_run(rt: Runtime, key: str) -> str:

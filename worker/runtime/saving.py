@@ -13,20 +13,26 @@ from worker.store.rows import Document
 def save_definitions(rt: Runtime, paths: Iterable[Path]) -> Definitions:
     """Check the files and save what they define. Raises BadDefinitions, NameTaken."""
     definitions = load_definitions(paths, default_region=rt.settings.default_region)
-    documents = [Document(type=d.type, id=d.id, name=d.name, data=d.data) for d in definitions.documents]
-    rt.store.put_documents(rt.settings.tenant_id, documents, rt.now())
+    rt.store.put_documents(rt.settings.tenant_id, _documents(definitions), rt.now())
     return definitions
 
 
-def save_campaign_from(rt: Runtime, path: Path) -> str:
-    """Save the definitions of a file or folder that holds one campaign; returns its id."""
-    campaigns = list(load_definitions([path], default_region=rt.settings.default_region).campaigns)
+def read_campaign(rt: Runtime, path: Path) -> tuple[str, tuple[Document, ...]]:
+    """The one campaign of a file or folder: its id, and all the documents defined there. Nothing is saved.
+
+    Raises BadDefinitions, and CannotLaunch where there is none or more than one.
+    """
+    definitions = load_definitions([path], default_region=rt.settings.default_region)
+    campaigns = list(definitions.campaigns)
     if len(campaigns) != 1:
         raise CannotLaunch([f"{path} defines {len(campaigns)} campaigns; name a file or folder that defines one"])
-    save_definitions(rt, [path])
-    return campaigns[0]
+    return campaigns[0], _documents(definitions)
 
 
 def counts(definitions: Definitions) -> dict[str, int]:
     """How many documents of each type."""
     return dict(Counter(document.type for document in definitions.documents))
+
+
+def _documents(definitions: Definitions) -> tuple[Document, ...]:
+    return tuple(Document(type=d.type, id=d.id, name=d.name, data=d.data) for d in definitions.documents)

@@ -7,14 +7,19 @@
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.messages import ChannelKind
+from worker.domain.addresses import REGIONS
+from worker.engine.calendar import zone_of
 from worker.engine.settlement import SettlementOptions
 from worker.store.rows import Rate
+
+_REDIS: Final = frozenset({"redis", "rediss", "redis+socket", "sentinel"})
 
 
 class BadSettings(Exception):
@@ -26,10 +31,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    database_url: str = "sqlite:///.campaigns/campaigns.db"
+    data_dir: Path = Path(".campaigns")
+    database_url: str = Field(default_factory=lambda data: f"sqlite:///{data['data_dir'] / 'campaigns.db'}")
     redis_url: str = "redis://127.0.0.1:6379/0"
     public_url: str = Field(default="http://127.0.0.1:8080", description="where providers reach our HTTP process")
-    data_dir: Path = Path(".campaigns")
     tenant_id: str = "default"
     default_region: str = Field(default="US", description="ISO 3166 country of numbers written without one")
     default_timezone: str = "UTC"
@@ -65,8 +70,36 @@ class Settings(BaseSettings):
         default=None, description="resend a mail of unknown fate after this silence; unset: hold it for a person"
     )
 
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = False
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_redis(cls, url: str) -> str:
+        if urlsplit(url).scheme not in _REDIS:
+            raise ValueError("write it like redis://host:6379/0, rediss://host:6380/0 or redis+socket:///path")
+        return url
+
+    @field_validator("public_url", "twilio_base_url", "sendgrid_base_url")
+    @classmethod
+    def _is_web_address(cls, url: str) -> str:
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+            raise ValueError("write it like https://host")
+        return url
+
+    @field_validator("default_region")
+    @classmethod
+    def _is_region(cls, region: str) -> str:
+        if region not in REGIONS:
+            raise ValueError("write two letters of ISO 3166, like US or GB")
+        return region
+
+    @field_validator("default_timezone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        if zone_of(name) is None:
+            raise ValueError("write it like America/New_York")
+        return name
 
     @property
     def rehearsal(self) -> bool:
@@ -105,7 +138,7 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"{str(fault['loc'][0]).upper()}: {fault['msg'].lower()}" for fault in error.errors()]
+        lines = [f"{str(fault['loc'][0]).upper()}: {_sentence(fault['msg'])}" for fault in error.errors()]
         raise BadSettings("; ".join(lines)) from None
 
 
@@ -120,6 +153,12 @@ def missing_credentials(settings: Settings, channels: frozenset[ChannelKind]) ->
     if ChannelKind.EMAIL in channels and not settings.sendgrid_api_key.get_secret_value():
         missing.append("SENDGRID_API_KEY")
     return missing
+
+
+def _sentence(message: str) -> str:
+    """What pydantic says, as a part of a sentence."""
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
 
 
 def _is_loopback(url: str) -> bool:

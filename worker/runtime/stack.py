@@ -3,13 +3,15 @@
 The Procfile and docker-compose.yml name the same ones; a test compares them.
 """
 
+import fcntl
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from worker.runtime.errors import NotWritable, PortInUse
+from worker.runtime.errors import FolderInUse, NotWritable, PortInUse
 from worker.runtime.supervisor import Program
 
 _CELERY = "celery -A worker.tasks.app"
@@ -20,12 +22,13 @@ COMMANDS: Mapping[str, str] = {
     "sms": f"{_CELERY} worker -Q sms -n sms@%h -c 2 {_WORKER_OPTIONS}",
     "email": f"{_CELERY} worker -Q email -n email@%h -c 1 {_WORKER_OPTIONS}",
     "voice": f"{_CELERY} worker -Q voice -n voice@%h -c 1 {_WORKER_OPTIONS}",
-    "control": f"{_CELERY} worker -Q control,inbox,reconcile -n control@%h -c 1 {_WORKER_OPTIONS}",
+    "control": f"{_CELERY} worker -Q control,inbox,reconcile -n control@%h -c 2 {_WORKER_OPTIONS}",
     "beat": f"{_CELERY} beat -l warning",
     "flower": f"{_CELERY} flower --conf=worker/tasks/flowerconfig.py",
 }
 """Name -> command line, as the Procfile has it."""
 
+LOCK_FILE = "lock"
 WORKERS = ("sms", "email", "voice", "control")
 
 
@@ -62,8 +65,20 @@ def require_port(port: int, host: str = "127.0.0.1") -> None:
             ) from None
 
 
-def require_writable(folder: Path) -> None:
-    """Make the folder, or raise NotWritable."""
+@contextmanager
+def own(folder: Path) -> Iterator[None]:
+    """Make the folder and keep every other system out of it. Raises NotWritable, FolderInUse."""
+    require_writable(folder)
+    with (folder / LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderInUse(f"{folder.resolve()} is in use by another `campaigns` that runs; stop it first") from None
+        yield
+
+
+def require_writable(folder: Path, setting: str = "DATA_DIR") -> None:
+    """Make the folder, or raise NotWritable, which names the setting to change."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
@@ -71,4 +86,4 @@ def require_writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         place, why = folder.resolve(), error.strerror
-        raise NotWritable(f"cannot write to {place} ({why}); set DATA_DIR to another folder") from None
+        raise NotWritable(f"cannot write to {place} ({why}); set {setting} to another place") from None

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -28,12 +28,16 @@ _SHORTEST_LIFE = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to start. `env` is added to ours. `restart`: start it again when it ends by itself."""
+    """What to start. `env` is added to ours. `restart`: start it again when it ends by itself.
+
+    `serves`: others need it until they have ended, so it is stopped after them.
+    """
 
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     restart: bool = False
+    serves: bool = False
 
 
 class Running:
@@ -67,6 +71,8 @@ class Supervisor:
         self._pids = data_dir / "pids"
         self.env: dict[str, str] = dict(env or {})
         self.running: dict[str, Running] = {}
+        self.afterwards = contextlib.ExitStack()
+        """What is to be undone when everything has ended, such as temporary folders."""
 
     def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -112,20 +118,26 @@ class Supervisor:
         """Ask all to end, then insist. Signals of the terminal are ignored meanwhile: stopping must finish."""
         previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            waiting = list(reversed(self.running.values()))
-            for running in waiting:
-                running.signal_group(signal.SIGTERM)
-            deadline = time.monotonic() + patience
-            for running in waiting:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    running.process.wait(max(0.05, deadline - time.monotonic()))
-                running.signal_group(signal.SIGKILL)
-                running.process.wait()
-                (self._pids / running.program.name).unlink(missing_ok=True)
+            for serves in (False, True):
+                self._end([r for r in self.running.values() if r.program.serves is serves], patience)
             self.running.clear()
+            self.afterwards.close()
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def _end(self, ending: Sequence[Running], patience: float) -> None:
+        """Ask the leader of each group, who knows how to bring its children home; then kill what is left of it."""
+        for running in ending:
+            if running.process.poll() is None:
+                running.process.terminate()
+        deadline = time.monotonic() + patience
+        for running in ending:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.process.wait(max(0.05, deadline - time.monotonic()))
+            running.signal_group(signal.SIGKILL)
+            running.process.wait()
+            (self._pids / running.program.name).unlink(missing_ok=True)
 
     def _stop_leftovers(self) -> None:
         """End what a killed predecessor left behind; a process id that now belongs to another program is left alone."""

@@ -31,7 +31,7 @@ def tick(rt: Runtime) -> int:
     hints = 0
     for due in rt.store.due_work(rt.now()):
         work = WORK_OF[due.kind]
-        for share in range(min(MOST_SHARES, 1 + due.count // (10 * rt.settings.slice_size))):
+        for share in range(1, 1 + min(MOST_SHARES, 1 + due.count // (10 * rt.settings.slice_size))):
             rt.hint(Hint(work, due.tenant_id, due.run_id, due.count, share))
             hints += 1
     return hints

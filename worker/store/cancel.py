@@ -2,7 +2,7 @@
 
 1. Queued messages are settled, open enrollments end as cancelled. What is in flight or of unknown fate is left to its
    own settlement; a message that comes back to the queue from there is settled by the next step.
-2. The epoch is counted up, so a step that was under way writes nothing.
+2. A step that was under way writes nothing: what has ended takes no more commits.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,6 @@ def _end_enrollments(conn: Connection, tenant_id: str, run_id: str, size: int, n
                 status=EnrollmentStatus.CANCELLED,
                 reason="the run was cancelled",
                 disposition=case((row.disposition == "", _RULE.code), else_=row.disposition),
-                epoch=row.epoch + 1,
                 finished_at=millis(now),
                 due_at=null(),
                 lease_until=null(),

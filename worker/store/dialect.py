@@ -41,11 +41,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeEngine
 
 from worker.store.codec import to_json
+from worker.store.errors import BadDatabaseUrl
 
 Columns = Mapping[str, TypeEngine[Any]]
 """The columns of a batch, by name."""
@@ -73,9 +74,12 @@ _SQLITE_BUSY: Final = frozenset({5, 6})
 def make_engine(url: str) -> Engine:
     """An engine for `sqlite:///file` or `postgresql://…`. `sqlite://` is a database in memory, for one thread only.
 
-    Raises ValueError for any other kind. Not to be shared with a forked child.
+    Raises BadDatabaseUrl for any other kind. Not to be shared with a forked child.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise BadDatabaseUrl("is not a URL") from None
     match parsed.get_backend_name():
         case "sqlite":
             parsed = parsed.set(drivername="sqlite+pysqlite")
@@ -88,7 +92,7 @@ def make_engine(url: str) -> Engine:
             engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
             event.listen(engine, "connect", _prepare_postgres)
         case other:
-            raise ValueError(f"no support for {other!r} databases; use sqlite:///file or postgresql://user@host/name")
+            raise BadDatabaseUrl(f"no support for {other!r} databases")
     return engine
 
 

@@ -33,6 +33,7 @@ def due_work(conn: Connection, now: datetime) -> list[DueWork]:
         *channels,
         _is_open().label("open"),
         _any_queued().label("queued"),
+        _in_doubt().label("in_doubt"),
     ).where(runs.c.finished_at.is_(None))
     return [work for row in conn.execute(query).all() for work in _of_run(row)] + _of_nobody(conn, at)
 
@@ -47,7 +48,8 @@ def _of_run(row: Row[Any]) -> list[DueWork]:
                 **{WorkKind(kind): getattr(row, kind.value) for kind in ChannelKind},
             }
         case RunStatus.CANCELLED | RunStatus.FAILED:
-            counts = {WorkKind.CANCEL: 1 if row.open or row.queued else 0}
+            # With nothing left but a doubt it waits for that; without one, only its end is to be noted.
+            counts = {WorkKind.CANCEL: 1 if row.open or row.queued or not row.in_doubt else 0}
         case RunStatus.PAUSED | RunStatus.COMPLETED:
             counts = {}
     return [
@@ -98,6 +100,10 @@ def _is_open() -> ColumnElement[bool]:
 
 def _any_queued() -> ColumnElement[bool]:
     return exists().where(messages.c.run_id == runs.c.run_id, messages.c.status == fixed(MessageStatus.QUEUED))
+
+
+def _in_doubt() -> ColumnElement[bool]:
+    return exists().where(attempts.c.run_id == runs.c.run_id, attempts.c.status.in_(fixed_list(UNRESOLVED)))
 
 
 def _when(condition: ColumnElement[bool], count: ColumnElement[int]) -> ColumnElement[int]:

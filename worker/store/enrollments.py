@@ -8,21 +8,27 @@
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Integer, Text, case, delete, or_, select, true, update
+import structlog
+from sqlalchemy import BigInteger, Connection, Integer, Row, Text, case, delete, or_, select, true, update
 
 from worker.domain.effects import Dispatch
 from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipient
-from worker.domain.events import Event, event_from_json
+from worker.domain.events import event_from_json
 from worker.store import dialect, outcomes, runs, signals
 from worker.store.codec import from_json, millis, millis_or_none, moment, new_id, to_json
 from worker.store.rows import EnrollmentClaim, StepCommit
 from worker.store.signals import BULK, URGENT, priority_of
 from worker.store.tables import contacts, enrollments, messages
 from worker.store.tables import signals as signals_table
+
+log = structlog.get_logger()
+
+_News = Mapping[str, Sequence[tuple[int, str]]]
+"""By enrollment: signal id and event, as it lies in the database."""
 
 MAX_CLAIMS: Final = 5
 """Claims without a commit before an enrollment is failed."""
@@ -151,11 +157,19 @@ def _load(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> li
         .where(row.tenant_id == tenant_id)
         .order_by(row.priority, row.due_at, row.enrollment_id)
     )
-    news = _news(conn, tenant_id, enrollment_ids)
-    return [_claimed(tenant_id, found, news) for found in conn.execute(query).all()]
+    return list(_readable(tenant_id, conn.execute(query).all(), _news(conn, tenant_id, enrollment_ids)))
 
 
-def _news(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[int, Event]]]:
+def _readable(tenant_id: str, rows: Sequence[Row[Any]], news: _News) -> Iterator[EnrollmentClaim]:
+    """The claims this version can read. The others keep their lease, and are failed when that has happened often."""
+    for row in rows:
+        try:
+            yield _claimed(tenant_id, row, news)
+        except (KeyError, TypeError, ValueError):
+            log.exception("enrollment cannot be read", enrollment=row.enrollment_id)
+
+
+def _news(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> _News:
     given = dialect.ids(conn, "enrollment_id", enrollment_ids)
     news = signals_table.c
     query = (
@@ -166,11 +180,11 @@ def _news(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> Ma
     )
     events = defaultdict(list)
     for enrollment_id, signal_id, event in conn.execute(query).all():
-        events[enrollment_id].append((signal_id, event_from_json(from_json(event))))
+        events[enrollment_id].append((signal_id, event))
     return events
 
 
-def _claimed(tenant_id: str, row: Any, news: Mapping[str, Sequence[tuple[int, Event]]]) -> EnrollmentClaim:
+def _claimed(tenant_id: str, row: Row[Any], news: _News) -> EnrollmentClaim:
     recipient = Recipient(
         contact_id=row.contact_id,
         phone=row.phone or "",
@@ -187,7 +201,7 @@ def _claimed(tenant_id: str, row: Any, news: Mapping[str, Sequence[tuple[int, Ev
         epoch=row.epoch,
         wake=row.wake,
         due_at=moment(row.due_at),
-        events=tuple(news.get(row.enrollment_id, ())),
+        events=tuple((i, event_from_json(from_json(event))) for i, event in news.get(row.enrollment_id, ())),
     )
 
 

@@ -7,6 +7,13 @@ class StoreError(Exception):
     """The store refused. Nothing was changed."""
 
 
+class BadDatabaseUrl(StoreError, ValueError):
+    """The URL names no database we can use. It is not repeated here: it may hold a password."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"DATABASE_URL: {why}; use sqlite:///file or postgresql://user@host/name")
+
+
 class NameTaken(StoreError):
     """Another live document of this type has the name."""
 

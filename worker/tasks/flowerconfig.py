@@ -8,7 +8,6 @@ import re
 from typing import Any, Final
 
 address = "127.0.0.1"
-port = 5555
 read_only = True
 purge_offline_workers = 300
 inspect_timeout = 5000.0

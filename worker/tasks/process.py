@@ -10,7 +10,8 @@ import threading
 import time
 
 import structlog
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
@@ -37,7 +38,7 @@ class _Process:
         self.pid = 0
         self.runtime: Runtime | None = None
         self.muted_until = 0.0
-        self.next_hint: dict[tuple[Work, str, int], float] = {}
+        self.next_hint: dict[tuple[Work, str], float] = {}
         self.lock = threading.Lock()
 
 
@@ -58,8 +59,8 @@ def process_runtime() -> Runtime:
 def send_hint(hint: Hint) -> None:
     """Publish a hint, unless the same one has just been published or the broker is away."""
     now = time.monotonic()
-    same = (hint.work, hint.run_id, hint.share)
-    if now < _process.muted_until or now < _process.next_hint.get(same, 0.0):
+    same = (hint.work, hint.run_id)
+    if now < _process.muted_until or (not hint.share and now < _process.next_hint.get(same, 0.0)):
         return
     _process.next_hint[same] = now + _APART_SECONDS
     try:
@@ -71,7 +72,7 @@ def send_hint(hint: Hint) -> None:
             argsrepr=hint_repr(hint),
             kwargsrepr="{}",
         )
-    except OperationalError:
+    except (KombuError, RedisError, OSError):
         _process.muted_until = time.monotonic() + _MUTE_SECONDS
         log.warning("broker away, hint dropped; the tick repeats it", work=hint.work)
 

@@ -1,0 +1,35 @@
+"""Installations for tests of the runtime."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runtime.house import Beside, House
+
+
+@pytest.fixture
+def beside() -> Iterator[Beside]:
+    loop = Beside()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def open_house(database_url: str, beside: Beside, tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """An installation with these settings, on each kind of database."""
+    opened: list[House] = []
+
+    def open_one(**settings: Any) -> House:
+        opened.append(House(database_url, beside, tmp_path / "sandbox", **settings))
+        return opened[-1]
+
+    yield open_one
+    for house in opened:
+        house.close()
+
+
+@pytest.fixture
+def house(open_house: Callable[..., House]) -> House:
+    return open_house()
