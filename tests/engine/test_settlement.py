@@ -5,6 +5,7 @@ import pytest
 
 from channels.messages import ChannelKind
 from channels.results import (
+    AnsweredBy,
     Certainty,
     Reason,
     Receipt,
@@ -150,6 +151,19 @@ def test_better_news_of_a_settled_message_is_told_once_more():
     assert opened.signals == (Settled(message=KEY, disposition="EMAIL_OPENED", category="CONTACTED"),)
     assert left.disposition == "EMAIL_SPAM_REPORT"
     assert left.suppress
+
+
+@pytest.mark.parametrize(
+    ("answered_by", "disposition"),
+    [(AnsweredBy.HUMAN, "VOICE_HUMAN"), (AnsweredBy.MACHINE_MESSAGE_LEFT, "VOICE_MACHINE_LEFT")],
+)
+def test_who_picked_up_is_remembered_where_the_end_of_the_call_does_not_say(answered_by, disposition):
+    ringing = an_attempt(channel=ChannelKind.VOICE, **ACCEPTED)
+    picked_up = receipt(ringing, ReceiptKind.ANSWERED, answered_by=answered_by)
+
+    over = receipt(replace(ringing, rank=picked_up.rank, answered_by=picked_up.answered_by), ReceiptKind.COMPLETED)
+
+    assert over.disposition == disposition
 
 
 def test_a_busy_line_closes_the_attempt_and_is_called_again():

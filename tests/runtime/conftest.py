@@ -1,12 +1,16 @@
 """Installations for tests of the runtime."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.runtime.house import Beside, House
+from worker.runtime.logs import configure_logging
+from worker.runtime.settings import Settings
 
 
 @pytest.fixture
@@ -33,3 +37,14 @@ def open_house(database_url: str, beside: Beside, tmp_path: Path) -> Iterator[Ca
 @pytest.fixture
 def house(open_house: Callable[..., House]) -> House:
     return open_house()
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """What our processes would have logged, with their own configuration."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure_logging(Settings(_env_file=None, log_level="DEBUG"))
+    yield lambda: capsys.readouterr().err
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()

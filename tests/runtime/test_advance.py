@@ -98,14 +98,14 @@ def test_one_whose_step_raises_does_not_stop_its_batch_and_is_set_aside_with_a_r
 
 
 @pytest.mark.parametrize("state", [BROKEN, UNREADABLE])
-def test_a_step_that_raises_is_logged_without_the_person_in_it(house, state, capsys):
+def test_a_step_that_raises_is_logged_without_the_person_in_it(house, state, logged):
     house.launch(TEXT, people=[person(1, phone="+12025550199", fields={"firstName": "Wilhelmina"})])
     with house.store.engine.begin() as conn:
         conn.execute(enrollments.update().values(state=state, status="waiting", due_at=0))
 
     house.advance()
 
-    said = "".join(capsys.readouterr())
+    said = logged()
     assert house.enrollment().enrollment_id in said
     assert not {word for word in ("2025550199", "Wilhelmina", "p1@example.com") if word in said}
 

@@ -19,7 +19,7 @@ from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
 from worker.cli.live import watch_run
 from worker.cli.local import LocalSystem, stoppable
-from worker.cli.output import console, say
+from worker.cli.output import console, offer, say
 from worker.cli.tables import ledger_table, outcome_table, reached_twice
 from worker.domain.run import Run
 from worker.runtime.audience import ImportResult, import_file
@@ -79,7 +79,7 @@ def run_demo(definitions: Path, *, speed: float, keep: bool) -> None:
         )
         say(out, imported.sentence())
         run = _launch(rt, definitions, speed)
-        say(out, f"launched [bold]{run.run_id}[/]; Flower: {system.flower_url}", "")
+        say(out, f"launched [bold]{run.run_id}[/]; Flower: {system.flower_url}\n")
         watch_run(rt, run.run_id, out, keep_alive=system.watch)
         report = make_report(rt, run.run_id)
         ledger = summarize(read_ledger(data_dir / "ledger.jsonl"))
@@ -138,15 +138,14 @@ def _print_last_page(out: Console, report: Report, ledger: LedgerSummary, data_d
     out.print(f"messages that reached somebody twice: [bold]{reached_twice(ledger)}[/]")
     out.print(f"{sum(report.accepted().values())} messages in {seconds:.0f} s")
     out.print(f"faults the provider made on purpose: {faults}\n")
-    say(
+    say(out, f"report [bold]{data_dir / 'report.json'}[/]")
+    say(out, f"ledger [bold]{data_dir / 'ledger.jsonl'}[/]")
+    say(out, "\nNext:")
+    offer(
         out,
-        f"report [bold]{data_dir / 'report.json'}[/]",
-        f"ledger [bold]{data_dir / 'ledger.jsonl'}[/]",
-        "",
-        "Next:",
-        "  .venv/bin/campaigns demo --keep                leave it running, look around in Flower",
-        "  .venv/bin/campaigns validate examples/renewal  change the workflow, see what is checked",
-        "  .venv/bin/campaigns up --sandbox               the same system for campaigns of your own",
+        ".venv/bin/campaigns demo --keep                leave it running, look around in Flower",
+        ".venv/bin/campaigns validate examples/renewal  change the workflow, see what is checked",
+        ".venv/bin/campaigns up --sandbox               the same system for campaigns of your own",
     )
 
 

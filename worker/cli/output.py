@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-_WIDTH_OF_FILES = 120
+_WIDTH_OF_FILES = 1000
 
 
 def show(data: Mapping[str, Any], *, as_json: bool, text: str) -> None:
@@ -17,14 +17,19 @@ def show(data: Mapping[str, Any], *, as_json: bool, text: str) -> None:
 
 
 def console() -> Console:
-    """Where tables go. Into a pipe or a file they are as wide as they like, on a terminal as wide as it is."""
+    """Where pages go. They fit into a terminal; in a pipe or a file no line is broken."""
     out = Console(highlight=False)
     if not out.is_terminal:
-        out.width = max(out.width, _WIDTH_OF_FILES)
+        out.width = _WIDTH_OF_FILES
     return out
 
 
-def say(out: Console, *lines: str) -> None:
-    """Print lines that somebody may copy: a path or a command is never broken in two."""
-    for line in lines:
-        out.print(line, soft_wrap=True)
+def say(out: Console, sentence: str) -> None:
+    """Print a sentence. It wraps between words; a path in it stays whole, so that it can be copied."""
+    out.print(sentence, overflow="ignore", crop=False)
+
+
+def offer(out: Console, *commands: str) -> None:
+    """Print commands to copy, each in one line however long."""
+    for command in commands:
+        out.print(f"  {command}", soft_wrap=True)

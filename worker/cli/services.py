@@ -65,7 +65,11 @@ def sandbox(
         raise Stop("the sandbox could not run; see above", Exit(code))
 
 
-def web(*, host: str = "127.0.0.1", port: Port = 8080) -> None:
+def web(
+    *,
+    host: str = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, envvar="WEB_PORT")] = 8080,
+) -> None:
     """Run the HTTP process that providers call back."""
     import uvicorn
 

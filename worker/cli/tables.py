@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from rich.console import Group
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
@@ -17,10 +18,11 @@ _BAR_WIDTH = 60
 
 def status_page(report: Report) -> Group:
     """Where a run is: how far, how many people, and its messages by channel and state."""
+    bar = ProgressBar(total=max(1, report.counts.audience), completed=report.done, width=_BAR_WIDTH)
     return Group(
         f"[bold]{report.run.run_id}[/] of {report.run.campaign_id}: {report.run.status}, {_clock(report.elapsed)}",
         people_line(report),
-        ProgressBar(total=max(1, report.counts.audience), completed=report.done, width=_BAR_WIDTH),
+        Padding(bar, (0, 0, 1, 0)),
         _message_table(report),
     )
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.cli.local import LocalSystem, stoppable
-from worker.cli.output import console, say
+from worker.cli.output import console, offer, say
 from worker.runtime.settings import Settings, load_settings
 from worker.runtime.stack import own, require_port
 
@@ -34,13 +34,10 @@ def run_up(*, sandbox: bool, web_port: int, flower_port: int) -> None:
             LocalSystem(data_dir, services, sandbox_options=options, ports=ports) as system,
             _env_file(data_dir / "env.sh", system.exports) as env_file,
         ):
-            say(
-                out,
-                f"Callbacks {system.web_url}, Flower {system.flower_url}, logs {data_dir / 'logs'}",
-                "To talk to this system from another terminal:",
-                f"  source {shlex.quote(str(env_file.resolve()))}",
-                "Ctrl-C stops everything.",
-            )
+            say(out, f"Callbacks {system.web_url}, Flower {system.flower_url}, logs {data_dir / 'logs'}")
+            say(out, "To talk to this system from another terminal:")
+            offer(out, f"source {shlex.quote(str(env_file.resolve()))}")
+            say(out, "Ctrl-C stops everything.")
             system.run_until_stopped()
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from channels.messages import ChannelKind
-from channels.results import Reason
+from channels.results import AnsweredBy, Reason
 from worker.domain.enrollment import MessageKey
 from worker.domain.events import Event
 
@@ -78,6 +78,8 @@ class AttemptFacts:
     lookups: int = 0
     """How often the provider was asked about it and had not seen it."""
     disposition: str = ""
+    answered_by: AnsweredBy = AnsweredBy.NOBODY_ASKED
+    """Who picked up the call, where that came before the news of its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,7 @@ class Settlement:
     reason: Reason = Reason.NONE
     code: str = ""
     segments: int = 0
+    answered_by: AnsweredBy = AnsweredBy.NOBODY_ASKED
     disposition: str = ""
     category: str = ""
     signals: tuple[Event, ...] = ()

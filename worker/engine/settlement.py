@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
 
-from channels.results import RANK, Certainty, Receipt, SendResult, Sighting
+from channels.results import RANK, AnsweredBy, Certainty, Receipt, SendResult, Sighting
 from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus, Settlement
 from worker.domain.dispositions import DispositionBook
 from worker.engine import outcomes
@@ -103,6 +103,8 @@ def from_receipt(
     rank = rank_of(receipt)
     if rank <= facts.rank and not proof:
         return None
+    if receipt.answered_by is AnsweredBy.NOBODY_ASKED:
+        receipt = replace(receipt, answered_by=facts.answered_by)  # said when it was picked up, not when it ended
     known = Settlement(
         facts=facts,
         attempt_status=facts.status,
@@ -113,6 +115,7 @@ def from_receipt(
         reason=receipt.reason,
         code=receipt.code,
         segments=receipt.segments,
+        answered_by=receipt.answered_by,
     )
     code = outcomes.of_receipt(facts.channel, receipt)
     rule = book.file(code) if code else None

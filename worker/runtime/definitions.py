@@ -149,7 +149,7 @@ def _read(source: Source, default_region: str) -> Definition:
 
 
 def _beginnings(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a workflow and its functions begin, spelled out: JSON keeps no order, and "the first state" would be lost."""
+    """Where a workflow and its functions begin, spelled out: the store keeps no order that has a first state."""
     workflow = parse_workflow(data)
     functions = {
         name: {**data["functions"][name], "initialState": function.initial_state}

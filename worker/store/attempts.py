@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Text, case, select
 
 from channels.messages import ChannelKind
+from channels.results import AnsweredBy
 from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus
 from worker.domain.enrollment import MessageKey
 from worker.store import dialect
@@ -87,7 +88,7 @@ def _facts() -> Select[Any]:
         *(message.state, message.action, message.visit, message.address, message.sender, message.content),
         *(message.disposition, message.status.label("message_status"), _counted_before().label("counted")),
         *(attempt.attempt_id, attempt.status, attempt.number, attempt.rank, attempt.lookups),
-        *(attempt.dispatched_at, attempt.provider_ref),
+        *(attempt.dispatched_at, attempt.provider_ref, attempt.answered_by),
     ).join_from(messages, attempts, message.message_id == attempt.message_id)
 
 
@@ -123,5 +124,6 @@ def _attempt_facts(row: Row[Any]) -> AttemptFacts:
         dispatched_at=moment(row.dispatched_at),
         provider_ref=row.provider_ref,
         lookups=row.lookups,
+        answered_by=AnsweredBy(row.answered_by),
         disposition=row.disposition,
     )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import BigInteger, Connection, Integer, Row, Text, case, delete, or_, select, true, update
+from sqlalchemy import BigInteger, Connection, Integer, Text, case, delete, or_, select, true, update
 
 from worker.domain.effects import Dispatch
 from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipient
@@ -160,7 +160,7 @@ def _load(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> li
     return list(_readable(tenant_id, conn.execute(query).all(), _news(conn, tenant_id, enrollment_ids)))
 
 
-def _readable(tenant_id: str, rows: Sequence[Row[Any]], news: _News) -> Iterator[EnrollmentClaim]:
+def _readable(tenant_id: str, rows: Sequence[Any], news: _News) -> Iterator[EnrollmentClaim]:
     """The claims this version can read. The others keep their lease, and are failed when that has happened often."""
     for row in rows:
         try:
@@ -184,7 +184,7 @@ def _news(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> _N
     return events
 
 
-def _claimed(tenant_id: str, row: Row[Any], news: _News) -> EnrollmentClaim:
+def _claimed(tenant_id: str, row: Any, news: _News) -> EnrollmentClaim:
     recipient = Recipient(
         contact_id=row.contact_id,
         phone=row.phone or "",

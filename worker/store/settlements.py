@@ -25,7 +25,7 @@ _SEEN: Final[dialect.Columns] = {
     **{name: Integer() for name in ("rank", "lookups")},
 }
 _ATTEMPT: Final[dialect.Columns] = {
-    **{name: Text() for name in ("attempt_id", "status", "provider_ref", "reason", "code")},
+    **{name: Text() for name in ("attempt_id", "status", "provider_ref", "reason", "code", "answered_by")},
     **{name: Integer() for name in ("rank", "segments", "lookups")},
     "counted": Boolean(),
 }
@@ -107,7 +107,7 @@ def _lock_unchanged(conn: Connection, settlements: Sequence[Settlement]) -> dict
 def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> None:
     rows = [
         (
-            *(s.facts.attempt_id, s.attempt_status, s.provider_ref, s.reason, s.code),
+            *(s.facts.attempt_id, s.attempt_status, s.provider_ref, s.reason, s.code, s.answered_by),
             *(max(s.rank, s.facts.rank), s.segments, s.lookups, s.counts),
         )
         for s in settlements
@@ -124,6 +124,7 @@ def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> Non
             lease_until=None,
             provider_ref=case((new.provider_ref != "", new.provider_ref), else_=old.provider_ref),
             reason=case((new.reason != "none", new.reason), else_=old.reason),
+            answered_by=case((new.answered_by != "", new.answered_by), else_=old.answered_by),
             code=case((new.code != "", new.code), else_=old.code),
             segments=case((new.segments > 0, new.segments), else_=old.segments),
         )

@@ -239,6 +239,7 @@ attempts = Table(
     _text("provider_ref"),
     _text("reason"),
     _text("code"),
+    _text("answered_by"),
     _number("segments"),
     _number("lookups"),
     _partial("uq_attempts_live", "message_id", where=f"status IN {tuple(map(str, LIVE))}", unique=True),
