@@ -26,6 +26,15 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
         demo.close()
 
 
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that has run to its end on SQLite and a Redis of its own; others are held against it."""
+    demo = Demo(tmp_path_factory.mktemp("undisturbed"), (), {})
+    demo.finish()
+    yield demo
+    demo.close()
+
+
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
     """A Redis that is not the demo's own."""

@@ -12,11 +12,9 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("acceptance")]
 OUTCOMES = ("audience", "enrollments", "dispositions")
 
 
-def test_the_counts_equal_the_ledger_and_add_up_to_the_audience(start_demo):
-    demo = start_demo()
-
-    assert demo.finish() == 0, demo.output
-    report = demo.report
+def test_the_counts_equal_the_ledger_and_add_up_to_the_audience(undisturbed):
+    assert undisturbed.finish() == 0, undisturbed.output
+    report = undisturbed.report
     accepted = {channel: count for channel, count in report["messages"]["accepted"].items() if count}
     assert accepted == report["ledger"]["accepted"]
     assert report["import"]["accepted"] + report["import"]["rejected"] == report["import"]["rows"] == 1000
@@ -24,21 +22,17 @@ def test_the_counts_equal_the_ledger_and_add_up_to_the_audience(start_demo):
     assert report["ledger"]["mostPerAttempt"] == 1
     assert report["ledger"]["reachedTwice"] == 0
     assert report["ledger"]["faults"], "the provider should have misbehaved"
-    assert demo.left_running() == []
+    assert undisturbed.left_running() == []
 
 
-def test_postgresql_and_a_redis_server_give_the_same_report_as_sqlite(start_demo, postgres_url, redis_url):
-    on_sqlite = start_demo()
-    assert on_sqlite.finish() == 0, on_sqlite.output
+def test_postgresql_and_a_redis_server_give_the_same_report_as_sqlite(start_demo, undisturbed, postgres_url, redis_url):
     on_postgres = start_demo(DATABASE_URL=postgres_url, REDIS_URL=redis_url)
     assert on_postgres.finish() == 0, on_postgres.output
 
-    assert _outcomes(on_postgres.report) == _outcomes(on_sqlite.report)
+    assert _outcomes(on_postgres.report) == _outcomes(undisturbed.report)
 
 
-def test_killing_every_worker_midway_changes_no_total_and_reaches_nobody_twice(start_demo):
-    undisturbed = start_demo()
-    assert undisturbed.finish() == 0, undisturbed.output
+def test_killing_every_worker_midway_changes_no_total_and_reaches_nobody_twice(start_demo, undisturbed):
     disturbed = start_demo("--speed", "7200")  # so that a restart takes minutes of the campaign's time, not a day
     for accepted in (300, 1200, 2000):
         eventually(lambda n=accepted: disturbed.ledger_lines() >= n, 120, f"{accepted} messages")

@@ -78,10 +78,18 @@ class HandRuntime(Runtime):
 class House:
     """What a test does and sees."""
 
-    def __init__(self, database_url: str, beside: Beside, folder: Path, **settings: Any) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        beside: Beside,
+        folder: Path,
+        *,
+        sandbox: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
         self.database_url, self.beside, self.folder = database_url, beside, folder
         self.hints: list[Hint] = []
-        self.sandbox: RunningSandbox = beside.run(start(SandboxSettings(data_dir=folder)))
+        self.sandbox: RunningSandbox = beside.run(start(SandboxSettings(data_dir=folder, **sandbox or {})))
         self.settings = self._settings(**settings)
         self._runtimes: list[Runtime] = []
         self.rt = self.runtime()

@@ -79,7 +79,8 @@ def run_demo(definitions: Path, *, speed: float, keep: bool) -> None:
         )
         say(out, imported.sentence())
         run = _launch(rt, definitions, speed)
-        say(out, f"launched [bold]{run.run_id}[/]; Flower: {system.flower_url}\n")
+        say(out, f"launched [bold]{run.run_id}[/]; Flower: {system.flower_url}")
+        out.print()
         watch_run(rt, run.run_id, out, keep_alive=system.watch)
         report = make_report(rt, run.run_id)
         ledger = summarize(read_ledger(data_dir / "ledger.jsonl"))
@@ -135,17 +136,18 @@ def _print_last_page(out: Console, report: Report, ledger: LedgerSummary, data_d
     faults = ", ".join(f"{name} x{count}" for name, count in sorted(ledger.faults.items()))
     seconds = report.elapsed.total_seconds()
     out.print("", outcome_table(report), "", ledger_table(report, ledger), sep="\n")
-    out.print(f"messages that reached somebody twice: [bold]{reached_twice(ledger)}[/]")
-    out.print(f"{sum(report.accepted().values())} messages in {seconds:.0f} s")
-    out.print(f"faults the provider made on purpose: {faults}\n")
+    out.print()
+    say(out, f"messages that reached somebody twice: [bold]{reached_twice(ledger)}[/]")
+    say(out, f"{sum(report.accepted().values())} messages in {seconds:.0f} s")
+    say(out, f"faults the provider made on purpose: {faults}")
     say(out, f"report [bold]{data_dir / 'report.json'}[/]")
     say(out, f"ledger [bold]{data_dir / 'ledger.jsonl'}[/]")
-    say(out, "\nNext:")
+    out.print("\nNext:")
     offer(
         out,
-        ".venv/bin/campaigns demo --keep                leave it running, look around in Flower",
-        ".venv/bin/campaigns validate examples/renewal  change the workflow, see what is checked",
-        ".venv/bin/campaigns up --sandbox               the same system for campaigns of your own",
+        ".venv/bin/campaigns demo --keep                go on afterwards, look into Flower",
+        ".venv/bin/campaigns validate examples/renewal  change it, see what is checked",
+        ".venv/bin/campaigns up --sandbox               run campaigns of your own",
     )
 
 

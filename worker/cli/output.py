@@ -1,6 +1,7 @@
 """Printing: one line of JSON for programs, text for people."""
 
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,8 @@ def console() -> Console:
 
 def say(out: Console, sentence: str) -> None:
     """Print a sentence. It wraps between words; a path in it stays whole, so that it can be copied."""
-    out.print(sentence, overflow="ignore", crop=False)
+    lines = textwrap.fill(sentence, out.width, break_long_words=False, break_on_hyphens=False)
+    out.print(lines, soft_wrap=True)
 
 
 def offer(out: Console, *commands: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from rich import box
 from rich.console import Group
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
@@ -29,14 +30,14 @@ def status_page(report: Report) -> Group:
 
 def status_line(report: Report) -> str:
     """The same in one line, for logs and pipes."""
-    accepted = _counts(report.accepted())
+    accepted = _counts(report.accepted()) or "nothing yet"
     return f"{_clock(report.elapsed)} {report.run.status}: {people_line(report)}; accepted {accepted}"
 
 
 def people_line(report: Report) -> str:
     """Everybody, in one line that adds up."""
     counts = {str(status): report.counts.enrollments.get(status, 0) for status in EnrollmentStatus}
-    return f"{report.counts.audience} people = {_counts(counts) or 'nobody enrolled yet'}"
+    return f"{report.counts.audience} people = {_counts(counts, ' + ') or 'nobody enrolled yet'}"
 
 
 def outcome_table(report: Report) -> Table:
@@ -81,7 +82,14 @@ def _message_table(report: Report) -> Table:
 
 
 def _table(title: str, first: str) -> Table:
-    table = Table(title=title or None, title_justify="left", title_style="bold")
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
     table.add_column(first, no_wrap=True)
     return table
 
@@ -94,5 +102,5 @@ def _falling(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: -item[1])
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    return " + ".join(f"{count} {name}" for name, count in counts.items() if count)
+def _counts(counts: Mapping[str, int], between: str = ", ") -> str:
+    return between.join(f"{count} {name}" for name, count in counts.items() if count)
