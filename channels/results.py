@@ -165,7 +165,10 @@ class Keyword(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A message that a person sent us. `sender` is the person, `to` is our own address."""
+    """A message that a person sent us. `sender` is the person, `to` is our own address.
+
+    `service`: the pool of senders that address belongs to, such as a messaging service; messages may have come from it.
+    """
 
     event_key: str
     sender: str = field(repr=False)
@@ -173,6 +176,7 @@ class Reply:
     body: str = field(repr=False)
     keyword: Keyword = Keyword.NONE
     provider_ref: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

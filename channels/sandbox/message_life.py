@@ -13,8 +13,8 @@ from channels.sandbox.core import Core
 from channels.sandbox.ledger import LineKind
 from channels.sandbox.people import SmsScript, SmsStep
 from channels.sandbox.records import MessageRecord, new_sid
-from channels.sandbox.segments import count_segments
 from channels.sandbox.twilio_wire import VERSION
+from channels.sms.segments import count
 
 _SECONDS_TO: Final = {
     SmsStep.SENDING: 0.2,
@@ -80,7 +80,7 @@ class MessageLife:
             final=True,
             started=time.time(),
             body=body,
-            segments=count_segments(body),
+            segments=count(body).parts,
             service=service,
         )
         self._core.messages.add(record)
@@ -101,7 +101,7 @@ class MessageLife:
     def _choose_sender(self, record: MessageRecord) -> None:
         """A messaging service picks the number to send from; until then there is none, and no parts are counted."""
         record.sender = record.sender or _POOL_SENDER
-        record.segments = count_segments(record.body)
+        record.segments = count(record.body).parts
 
     def _plan(self, record: MessageRecord, script: SmsScript, place: int) -> None:
         if place < len(script.steps):

@@ -17,7 +17,6 @@ from channels.sandbox.core import Accepted, Core, Refused, attempt_in_url, creat
 from channels.sandbox.ledger import LineKind
 from channels.sandbox.message_life import MessageLife
 from channels.sandbox.records import MessageRecord, new_sid
-from channels.sandbox.segments import count_segments
 from channels.sandbox.twilio_wire import (
     NUMBER,
     VERSION,
@@ -34,6 +33,7 @@ from channels.sandbox.twilio_wire import (
     rfc2822,
 )
 from channels.sandbox.vendor_fields import MESSAGE_PARAMETERS
+from channels.sms.segments import count
 
 _SENDER: Final = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}", re.ASCII)
 _BODY_LENGTH: Final = 1600
@@ -165,7 +165,7 @@ class MessagesApi:
             status=status,
             status_callback=callback,
             body=form.get("Body", ""),
-            segments=0 if service else count_segments(form.get("Body", "")),
+            segments=0 if service else count(form.get("Body", "")).parts,
             media=media,
             service=service,
         )

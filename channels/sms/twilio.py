@@ -162,4 +162,5 @@ def _reply(sid: str, form: Form) -> Reply:
         body=body,
         keyword=_OPT_OUT_TYPES.get(form.one("OptOutType").upper()) or keyword_of(body),
         provider_ref=sid,
+        service=form.one("MessagingServiceSid"),
     )

@@ -12,8 +12,8 @@ import requests
 
 from channels.sandbox.people import BadPeople, load_people
 from channels.sandbox.records import MessageRecord, Shelf
-from channels.sandbox.segments import count_segments
 from channels.sandbox.settings import BadSettings, SandboxSettings
+from channels.sms.segments import count
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,4 +164,4 @@ def test_memory_is_bounded_and_the_oldest_are_forgotten():
     ],
 )
 def test_parts_are_counted_as_the_network_cuts_them(body, parts):
-    assert count_segments(body) == parts
+    assert count(body).parts == parts

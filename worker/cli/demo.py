@@ -24,6 +24,8 @@ from worker.cli.tables import ledger_table, outcome_table, reached_twice
 from worker.domain.run import Run
 from worker.runtime.audience import ImportResult, import_file
 from worker.runtime.bootstrap import Runtime
+from worker.runtime.definitions import load_definitions
+from worker.runtime.importing import open_audience
 from worker.runtime.launch import launch
 from worker.runtime.preflight import Launch
 from worker.runtime.reports import Report, ledger_differences, make_report
@@ -62,6 +64,8 @@ def run_demo(definitions: Path, *, speed: float, keep: bool) -> None:
     """Run it. Raises Stop when our counts differ from the ledger."""
     data_dir = Path(os.environ.get("DATA_DIR", ".campaigns")) / "demo"
     out = console()
+    load_definitions([definitions])  # what is wrong with them is said before anything starts
+    open_audience(definitions / "contacts.csv")
     with stoppable(), ExitStack() as stack:
         stack.enter_context(own(data_dir))
         _forget_last_time(data_dir)

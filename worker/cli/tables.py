@@ -23,7 +23,7 @@ def status_page(report: Report) -> Group:
     return Group(
         f"[bold]{report.run.run_id}[/] of {report.run.campaign_id}: {report.run.status}, {_clock(report.elapsed)}",
         people_line(report),
-        Padding(bar, (0, 0, 1, 0)),
+        Padding(bar, (0, 0, 1, 0), expand=False),
         _message_table(report),
     )
 

@@ -1,8 +1,10 @@
 """What providers tell us: verified, put into the inbox under a unique key, answered at once, applied once later.
 
 1. Verification comes first; what is not signed changes nothing and is answered 403.
-2. The inbox row is committed before we answer 200: after that the news is ours and cannot be lost.
+2. The inbox row is committed before we answer 200: after that the news is ours and cannot be lost. A STOP suppresses in
+   the same commit: who has our answer gets no more texts, whenever the news is applied.
 3. News for an attempt nobody knows yet is kept and tried again: a callback may overtake our own commit.
+4. News that cannot be applied is kept and tried again too; it does not stop the rest.
 """
 
 import asyncio
@@ -12,6 +14,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
+
+import structlog
 
 from channels.base import Callback, Channel
 from channels.messages import ChannelKind
@@ -24,6 +28,8 @@ from worker.runtime.hints import Hint, Work
 from worker.runtime.inbox_codec import decode, encode
 from worker.runtime.settle import settle
 from worker.store.rows import InboxEntry, InboxRow, Suppression
+
+log = structlog.get_logger()
 
 BATCH = 500
 BUDGET_SECONDS = 8.0
@@ -51,6 +57,7 @@ class Intake:
                 event_key=item.event_key,
                 payload=encode(channel.kind, item),
                 received_at=callback.received_at,
+                suppress=_suppressed(channel.kind, item),
             )
             for item in news
         ]
@@ -76,7 +83,12 @@ class Intake:
                 if not done.done():
                     done.set_result(None)
             if added:
-                await asyncio.to_thread(self._rt.hint, Hint(Work.INBOX, self._rt.settings.tenant_id, count=added))
+                self._hint(added)
+
+    def _hint(self, added: int) -> None:
+        """In a thread that nobody waits for: a slow broker must not hold up the next commit."""
+        hint = Hint(Work.INBOX, self._rt.settings.tenant_id, count=added)
+        asyncio.get_running_loop().run_in_executor(None, self._rt.hint, hint)
 
 
 def apply_inbox(rt: Runtime) -> int:
@@ -89,6 +101,14 @@ def apply_inbox(rt: Runtime) -> int:
         and rt.store.inbox_is_waiting()
         and (rows := rt.store.inbox_claim(limit=BATCH, lease=lease))
     ):
+        _apply(rt, rows)
+        done += len(rows)
+    return done
+
+
+def _apply(rt: Runtime, rows: Sequence[InboxRow]) -> None:
+    """Apply these together; where one raises, each by itself."""
+    try:
         receipts: list[tuple[InboxRow, Receipt]] = []
         for row in rows:
             kind, item = decode(row.payload)
@@ -97,8 +117,20 @@ def apply_inbox(rt: Runtime) -> int:
             else:
                 _apply_reply(rt, row, kind, item)
         _apply_receipts(rt, receipts)
-        done += len(rows)
-    return done
+    except (LookupError, TypeError, ValueError):  # ours; what the database raises concerns all of them
+        if len(rows) > 1:
+            for row in rows:
+                _apply(rt, [row])
+            return
+        log.exception("news cannot be applied", inbox=rows[0].inbox_id)
+        rt.store.inbox_defer([rows[0].inbox_id], rt.now())
+
+
+def _suppressed(kind: ChannelKind, item: Receipt | Reply) -> Suppression | None:
+    """What a person who says STOP no longer wants."""
+    if isinstance(item, Reply) and item.keyword is Keyword.STOP:
+        return Suppression(channel=kind, address=item.sender, reason="STOP")
+    return None
 
 
 def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> None:
@@ -150,12 +182,16 @@ def _apply_reply(rt: Runtime, row: InboxRow, kind: ChannelKind, reply: Reply) ->
     match reply.keyword:
         case Keyword.STOP:
             event = OptedOut(channel=kind)
-            rt.store.suppress(row.tenant_id, [Suppression(channel=kind, address=reply.sender, reason="STOP")], rt.now())
+            if suppressed := _suppressed(kind, reply):  # again, for a START may have come before it was applied
+                rt.store.suppress(row.tenant_id, [suppressed], rt.now())
         case Keyword.START:
             rt.store.unsuppress(row.tenant_id, kind, reply.sender)
         case Keyword.NONE | Keyword.HELP:
             pass
-    touched = rt.store.signal_person(row.tenant_id, kind, reply.sender, event, rt.now(), sender=reply.to)
+    for ours in filter(None, (reply.to, reply.service)):
+        touched = rt.store.signal_person(row.tenant_id, kind, reply.sender, event, rt.now(), sender=ours)
+        if touched:
+            break
     rt.store.inbox_done([row.inbox_id], rt.now())
     for run_id in touched:
         rt.hint(Hint(Work.ADVANCE, row.tenant_id, run_id, 1))

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Connection, case, exists, select, true, update
 
-from worker.store import dialect
+from worker.store import dialect, suppressions
 from worker.store.codec import from_json, millis, moment, to_json
 from worker.store.rows import InboxEntry, InboxRow
 from worker.store.tables import inbox
@@ -23,7 +23,7 @@ _COLUMNS: Final = ("tenant_id", "provider", "event_key", "payload", "received_at
 
 
 def add(conn: Connection, entries: Sequence[InboxEntry]) -> int:
-    """Keep these. Returns how many were new."""
+    """Keep these, and suppress what they say at once. Returns how many were new."""
     if not entries:
         return 0
     rows = [
@@ -32,7 +32,12 @@ def add(conn: Connection, entries: Sequence[InboxEntry]) -> int:
     ]
     given = dialect.table_records(conn, inbox, _COLUMNS, rows)
     insert = dialect.upsert(conn, inbox).from_select(_COLUMNS, select(given).where(true()))
-    return len(conn.execute(insert.on_conflict_do_nothing().returning(inbox.c.inbox_id)).all())
+    added = insert.on_conflict_do_nothing().returning(inbox.c.tenant_id, inbox.c.provider, inbox.c.event_key)
+    new = {tuple(row) for row in conn.execute(added).all()}
+    for entry in entries:
+        if entry.suppress and (entry.tenant_id, entry.provider, entry.event_key) in new:
+            suppressions.add(conn, entry.tenant_id, [entry.suppress], entry.received_at)
+    return len(new)
 
 
 def is_waiting(conn: Connection) -> bool:

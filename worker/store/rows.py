@@ -165,13 +165,17 @@ class DueWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEntry:
-    """One piece of news from a provider, verified. The same key twice is the same news."""
+    """One piece of news from a provider, verified. The same key twice is the same news.
+
+    `suppress`: what holds from the moment it is kept, before anybody applies it.
+    """
 
     tenant_id: str
     provider: str
     event_key: str
     payload: Mapping[str, Any] = field(repr=False)
     received_at: datetime
+    suppress: Suppression | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
