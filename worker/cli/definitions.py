@@ -75,7 +75,7 @@ def import_contacts(
             encoding=encoding,
         )
     if not result.accepted:
-        raise Stop(f"{file}: no row is a contact; {result.sentence()}", Exit.BAD_INPUT)
+        raise Stop(f"{file}: no row can be used; {result.sentence()}", Exit.BAD_INPUT)
     show(result.as_json(), as_json=as_json, text=result.sentence())
 
 

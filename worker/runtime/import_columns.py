@@ -104,6 +104,9 @@ _OPT_INS: Final = {
 }
 
 
+_DIGITS_OF_A_NUMBER: Final = 5
+
+
 def columns_of(header: Sequence[str]) -> Columns:
     """What each column of this header is. Raises UnreadableFile where an import would be wrong or empty."""
     keys = [_key(name) for name in header]
@@ -111,6 +114,8 @@ def columns_of(header: Sequence[str]) -> Columns:
     phones = _indexes(keys, _PHONES)
     emails = _indexes(keys, _EMAILS)
     if not phones and not emails:
+        if any("@" in name or sum(map(str.isdigit, name)) >= _DIGITS_OF_A_NUMBER for name in header):
+            raise UnreadableFile("the first line is no header; put one above it, like phone,email,firstName")
         known = ", ".join(name for name in header if name) or "none"
         raise UnreadableFile(f"no column has an address; name one phone or email. The first line names: {known}")
     opt_outs = [OptOut(index, _OPT_OUTS[key]) for index, key in enumerate(keys) if key in _OPT_OUTS]
