@@ -102,7 +102,7 @@ def test_stop_to_another_of_our_numbers_holds_too(house, web):
     house.tick_only()
 
     assert len(house.ledger()) == 1
-    assert house.enrollment().disposition == "SMS_OPTED_OUT"
+    assert house.enrollment().disposition == "SUPPRESSED_DNC"
 
 
 def test_stop_of_somebody_in_no_run_holds_for_the_next(house, web):

@@ -57,9 +57,8 @@ class Desk:
 
     def process(self, *words: object, **env: str) -> Said:
         """Run the real command."""
-        done = subprocess.run(
-            self.command(*words), cwd=self.folder, env=self.env | env, capture_output=True, text=True, timeout=60
-        )
+        place = {"cwd": self.folder, "env": self.env | env}
+        done = subprocess.run(self.command(*words), **place, check=False, capture_output=True, text=True, timeout=60)
         return Said(done.returncode, done.stdout, done.stderr)
 
     def command(self, *words: object) -> list[str]:

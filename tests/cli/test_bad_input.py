@@ -11,7 +11,7 @@ LIST = "phone,firstName,plan,price,renewalDate\n+14155550123,Ann,Basic,9,2026-12
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "old", "new", "remedy"),
+    "slip",
     [
         ("workflow.yaml", 15, "initialStateId: text", 'initialStateId: "text', "needs quotes"),
         ("workflow.yaml", 12, "type: sendSms", "type: sendSmss", "did you mean sendSms?"),
@@ -24,7 +24,8 @@ LIST = "phone,firstName,plan,price,renewalDate\n+14155550123,Ann,Basic,9,2026-12
     ids=["broken YAML", "action", "template", "target", "loop", "sender", "workflow"],
 )
 @pytest.mark.parametrize("command", ["validate", "save", "launch"])
-def test_a_faulty_definition_is_shown_with_its_line_and_a_remedy(desk, run, command, file, line, old, new, remedy):
+def test_a_faulty_definition_is_shown_with_its_line_and_a_remedy(desk, run, command, slip):
+    file, line, old, new, remedy = slip
     folder = desk.renewal()
     text = (folder / file).read_text()
     assert old in text
@@ -72,7 +73,7 @@ def test_what_does_not_exist_is_named(desk, run, words, answer):
         (["validate"], "Missing argument 'PATH'"),
         (["launch", "x", "--speed", "fast"], "--speed"),
         (["launch", "x", "--speed", "0.5"], "greater than or equal to 1"),
-        (["web", "--port", "99999"], "less than or equal to 65535"),
+        (["web", "--port", "99999"], "65535"),
     ],
     ids=" ".join,
 )
@@ -92,10 +93,9 @@ def test_a_slip_on_the_command_line_is_explained(run, words, answer):
         (b"name,city\nAnn,Rome\n", "no column has an address; name one phone or email"),
         (b"phone,name\n", "no row can be used"),
         (b"phone,name\n02920180553,Ann\n", "no row can be used"),
-        (b"phone,name\n+14155550123,\x81\x8d\x8f\x90\x9d\n", "save it as UTF-8"),
         (b"\x89PNG\r\n\x1a\n" + bytes(99), "is not text; export it as CSV UTF-8"),
     ],
-    ids=["empty", "no header", "no address", "no rows", "no country", "encoding", "binary"],
+    ids=["empty", "no header", "no address", "no rows", "no country", "binary"],
 )
 def test_a_file_that_is_no_audience_is_refused(desk, run, content, answer):
     file, before = desk.write("people.csv", content), desk.contents()
@@ -109,12 +109,23 @@ def test_a_file_that_is_no_audience_is_refused(desk, run, content, answer):
     assert desk.contents() == before
 
 
+def test_a_file_in_another_encoding_than_named_is_refused(desk, run):
+    file, before = desk.write("people.csv", "phone,name\n+14155550123,Müller\n".encode("cp1252")), desk.contents()
+
+    said = run("import", file, "--encoding", "utf-8")
+
+    assert said.code == 2
+    assert "people.csv: is not utf-8; save it as UTF-8, or name its encoding" in said.err
+    assert desk.contents() == before
+    assert run("import", file, "--encoding", "cp1252").code == 0
+
+
 def test_a_number_without_a_country_is_rejected_with_its_line_and_taken_with_a_region(desk, run):
     file = desk.write("people.csv", "phone,name\n02920180553,Ann\n")
 
     assert run("import", file).code == 2
     rejected = (desk.folder / "people.rejects.csv").read_text()
-    assert "2,phone " in rejected
+    assert '\n2,"phone has too many digits' in rejected
     assert run("import", file, "--region", "GB").code == 0
 
 

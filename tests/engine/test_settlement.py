@@ -15,7 +15,7 @@ from channels.results import (
 )
 from tests.engine.builders import NOW, a_campaign, an_attempt
 from worker.domain.attempt import LIVE, AttemptStatus, MessageStatus
-from worker.domain.dispositions import SYSTEM, DispositionBook
+from worker.domain.dispositions import SYSTEM, DispositionBook, RetryRule, RetryScope
 from worker.domain.events import HandedOver, Settled
 from worker.engine.retry import MAX_UNSENT, next_attempt
 from worker.engine.settlement import (
@@ -28,6 +28,7 @@ from worker.engine.settlement import (
     from_sighting,
     from_silence,
 )
+from worker.engine.settling import ended, unchanged
 
 BOOK = DispositionBook(a_campaign())
 OPTIONS = SettlementOptions()
@@ -92,6 +93,17 @@ def test_a_refusal_with_a_rule_is_tried_again_until_the_rule_is_used_up():
     assert again.due_at == NOW + timedelta(seconds=rule.delay_seconds)
     assert (again.disposition, again.signals) == ("SMS_UNREACHABLE", ())
     assert result(last, Certainty.REFUSED, reason=Reason.UNREACHABLE).message_status is MessageStatus.SETTLED
+
+
+def test_a_rule_for_the_contact_counts_the_attempts_at_its_other_messages_too():
+    rule = RetryRule(delay_seconds=60, max_attempts=3, scope=RetryScope.CONTACT)
+    facts = an_attempt(channel=ChannelKind.VOICE, counted=0, counted_elsewhere=1, **ACCEPTED)
+    busy = replace(SYSTEM["VOICE_BUSY"], retry=rule)
+
+    first = ended(replace(unchanged(facts), attempt_status=AttemptStatus.CLOSED), busy, NOW, OPTIONS)
+    second = ended(unchanged(replace(facts, counted_elsewhere=2)), busy, NOW, OPTIONS)
+
+    assert (first.message_status, second.message_status) == (MessageStatus.QUEUED, MessageStatus.SETTLED)
 
 
 def test_retries_that_do_not_count_still_come_to_an_end():

@@ -8,8 +8,23 @@ from sqlalchemy import select
 
 from channels.messages import ChannelKind
 from channels.results import Reason
-from tests.store.builders import KEY, NOW, OVER, TENANT, accepted, claim_steps, claim_texts, delivered, queued_run
+from tests.store.builders import (
+    KEY,
+    LEASE,
+    NOW,
+    OVER,
+    TENANT,
+    Rules,
+    accepted,
+    claim_steps,
+    claim_texts,
+    delivered,
+    queued_run,
+    step_to,
+    text_to,
+)
 from worker.domain.attempt import AttemptStatus, MessageStatus, Settlement, Suppress
+from worker.domain.enrollment import MessageKey
 from worker.domain.events import HandedOver, Settled
 from worker.store.tables import attempts, messages, outcomes, suppressions
 
@@ -135,6 +150,25 @@ def test_attempts_that_reached_the_provider_are_counted_once_each(store):
     assert second.counted == 1
     store.settle([again(second, due_at=NOW)], NOW)
     assert claim_texts(store, run_id).attempts[0].counted == 1
+
+
+def test_attempts_at_the_other_messages_of_a_contact_are_counted_by_channel(store):
+    run_id, (first,) = sent_texts(store)
+    store.settle([delivered(first, signals=(Settled(message=KEY, disposition="D", category="C"),))], NOW)
+    (claim,) = claim_steps(store, run_id)
+    second_key, mail_key = MessageKey("again", "text", 1), MessageKey("again", "mail", 1)
+    mail = text_to(claim, mail_key, ChannelKind.EMAIL, to="ann@example.com")
+    content = {"subject": "Again", "text": "Hello again"}
+    owed = [text_to(claim, second_key), replace(mail, sender="us@example.com", content=content)]
+    store.commit_steps([step_to(claim, effects=owed)], NOW)
+
+    (second,) = claim_texts(store, run_id).attempts
+    (mail,) = store.claim_messages(
+        TENANT, run_id, ChannelKind.EMAIL, limit=9, lease=LEASE, now=NOW, provider="sendgrid", rules=Rules()
+    ).attempts
+
+    assert (second.counted, second.counted_elsewhere, mail.counted_elsewhere) == (0, 1, 0)
+    assert store.attempt_facts([second.attempt_id])[0].counted_elsewhere == 1
 
 
 def test_one_settlement_the_database_refuses_does_not_spoil_its_batch(store):

@@ -1,7 +1,8 @@
 """The HTTP application: provider callbacks in, health out.
 
 1. A callback is verified against the public URL the provider was given, never against the Host header.
-2. 403 for what is not signed, 400 for what cannot be read, 503 when the inbox could not be written: try again.
+2. 403 for what is not signed or cannot be verified, 400 for what cannot be read, 503 while the database is away: the
+   provider then tries again.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -13,11 +14,13 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from channels.base import BadCallback, BadSignature, Callback
+from channels.errors import InvalidSettings
 from channels.messages import ChannelKind
 from worker.runtime import clock
 from worker.runtime.answering import answer_call
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.intake import Intake
+from worker.store.errors import StoreError
 
 log = structlog.get_logger()
 
@@ -43,7 +46,9 @@ def make_app(make_runtime: Callable[[], Runtime]) -> FastAPI:
     app.add_api_route("/health", _health, methods=["GET"], summary="Whether the database answers")
     app.add_exception_handler(BadSignature, _refuse)
     app.add_exception_handler(BadCallback, _unreadable)
-    app.add_exception_handler(SQLAlchemyError, _try_again)
+    app.add_exception_handler(InvalidSettings, _not_set_up)
+    for away in (SQLAlchemyError, StoreError, OSError):
+        app.add_exception_handler(away, _try_again)
     return app
 
 
@@ -93,10 +98,15 @@ def _refuse(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"code": "bad_signature", "message": "not signed by the provider"}, status_code=403)
 
 
+def _not_set_up(_request: Request, error: Exception) -> Response:
+    log.error("callback for a channel that is not set up", error=str(error))
+    return JSONResponse({"code": "not_set_up", "message": "this channel is not set up here"}, status_code=403)
+
+
 def _unreadable(_request: Request, error: Exception) -> Response:
     return JSONResponse({"code": "bad_callback", "message": str(error)}, status_code=400)
 
 
 def _try_again(_request: Request, error: Exception) -> Response:
-    log.error("inbox not written", error=type(error).__name__)
-    return JSONResponse({"code": "try_again", "message": "the inbox could not be written"}, status_code=503)
+    log.error("database away", error=type(error).__name__)
+    return JSONResponse({"code": "try_again", "message": "the database is away"}, status_code=503)

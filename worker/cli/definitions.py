@@ -71,7 +71,7 @@ def import_contacts(
             file,
             list_name=contact_list or file.stem,
             region=region or rt.settings.default_region,
-            rejects=rejects or file.with_suffix(".rejects.csv"),
+            rejects=rejects or file.parent / f"{file.stem}.rejects.csv",
             encoding=encoding,
         )
     if not result.accepted:

@@ -52,7 +52,7 @@ def guarded(app: typer.Typer, words: Sequence[str]) -> int:
 
 def _explained(error: Exception) -> Stop:
     """What the layers below raised, in a sentence; what none of them promises to raise is our fault."""
-    from sqlalchemy.exc import InterfaceError, OperationalError
+    from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
     from worker.runtime.definitions import BadDefinitions
     from worker.runtime.errors import CannotLaunch
@@ -64,7 +64,7 @@ def _explained(error: Exception) -> Stop:
         case CannotLaunch(reasons=reasons):
             listed = "\n".join(f"  - {reason}" for reason in reasons)
             return Stop(f"cannot launch, nothing was changed:\n{listed}", Exit.BAD_INPUT, reasons)
-        case OperationalError() | InterfaceError():
+        case DBAPIError() if not isinstance(error, IntegrityError | ProgrammingError | DataError):
             why = " ".join(str(error.orig).split())
             return Stop(f"the database cannot be used: {why}; check DATABASE_URL", Exit.NOT_READY)
         case FileNotFoundError() | IsADirectoryError() | NotADirectoryError():

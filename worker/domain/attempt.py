@@ -78,6 +78,8 @@ class AttemptFacts:
     lookups: int = 0
     """How often the provider was asked about it and had not seen it."""
     disposition: str = ""
+    counted_elsewhere: int = 0
+    """Attempts that count at the contact's other messages of this run on the same channel."""
     answered_by: AnsweredBy = AnsweredBy.NOBODY_ASKED
     """Who picked up the call, where that came before the news of its end."""
 

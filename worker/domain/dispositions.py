@@ -35,7 +35,7 @@ class Category(StrEnum):
 
 
 class RetryScope(StrEnum):
-    """Whose attempts `max_attempts` counts: those to this address, or those to the contact at any address."""
+    """Whose attempts `max_attempts` counts: this message's, or all of the contact's in the run on the channel."""
 
     ADDRESS = "address"
     CONTACT = "contact"

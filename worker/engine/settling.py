@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from channels.messages import ChannelKind
 from channels.results import SendResult
 from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus, Settlement, Suppress
-from worker.domain.dispositions import DispositionBook, DispositionRule
+from worker.domain.dispositions import DispositionBook, DispositionRule, RetryScope
 from worker.domain.events import HandedOver, Settled
 from worker.engine import outcomes
 from worker.engine.calendar import after
@@ -115,6 +115,8 @@ def ended(known: Settlement, rule: DispositionRule, now: datetime, options: Sett
     facts = known.facts
     # What does not count is limited by all attempts made, or it would be tried for ever.
     attempts = facts.counted + 1 if rule.counts_as_attempt else facts.number
+    if rule.retry and rule.retry.scope is RetryScope.CONTACT:
+        attempts += facts.counted_elsewhere
     due_at = next_attempt(rule, attempts, now, options.speed)
     if due_at is None:
         refused = known.attempt_status is AttemptStatus.REFUSED

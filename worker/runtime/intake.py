@@ -10,7 +10,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -32,6 +33,8 @@ from worker.store.rows import InboxEntry, InboxRow, Suppression
 log = structlog.get_logger()
 
 BATCH = 500
+_OURS = (LookupError, TypeError, ValueError)
+"""What one piece of news may raise in us. What the database raises concerns them all."""
 BUDGET_SECONDS = 8.0
 """How long one task keeps applying; the tick hints again at what is left."""
 
@@ -107,23 +110,30 @@ def apply_inbox(rt: Runtime) -> int:
 
 
 def _apply(rt: Runtime, rows: Sequence[InboxRow]) -> None:
-    """Apply these together; where one raises, each by itself."""
-    try:
-        receipts: list[tuple[InboxRow, Receipt]] = []
-        for row in rows:
+    receipts: list[tuple[InboxRow, Receipt]] = []
+    for row in rows:
+        with _setting_aside(rt, row):
             kind, item = decode(row.payload)
             if isinstance(item, Receipt):
                 receipts.append((row, item))
             else:
                 _apply_reply(rt, row, kind, item)
+    try:
         _apply_receipts(rt, receipts)
-    except (LookupError, TypeError, ValueError):  # ours; what the database raises concerns all of them
-        if len(rows) > 1:
-            for row in rows:
-                _apply(rt, [row])
-            return
-        log.exception("news cannot be applied", inbox=rows[0].inbox_id)
-        rt.store.inbox_defer([rows[0].inbox_id], rt.now())
+    except _OURS:
+        for row, receipt in receipts:
+            with _setting_aside(rt, row):
+                _apply_receipts(rt, [(row, receipt)])
+
+
+@contextmanager
+def _setting_aside(rt: Runtime, row: InboxRow) -> Iterator[None]:
+    """What cannot be applied is looked at again later."""
+    try:
+        yield
+    except _OURS:
+        log.exception("news cannot be applied", inbox=row.inbox_id)
+        rt.store.inbox_defer([row.inbox_id], rt.now())
 
 
 def _suppressed(kind: ChannelKind, item: Receipt | Reply) -> Suppression | None:
@@ -188,10 +198,9 @@ def _apply_reply(rt: Runtime, row: InboxRow, kind: ChannelKind, reply: Reply) ->
             rt.store.unsuppress(row.tenant_id, kind, reply.sender)
         case Keyword.NONE | Keyword.HELP:
             pass
-    for ours in filter(None, (reply.to, reply.service)):
-        touched = rt.store.signal_person(row.tenant_id, kind, reply.sender, event, rt.now(), sender=ours)
-        if touched:
-            break
-    rt.store.inbox_done([row.inbox_id], rt.now())
+    senders = [ours for ours in (reply.to, reply.service) if ours]
+    touched = rt.store.signal_person(
+        row.tenant_id, kind, reply.sender, event, rt.now(), senders=senders, inbox_id=row.inbox_id
+    )
     for run_id in touched:
         rt.hint(Hint(Work.ADVANCE, row.tenant_id, run_id, 1))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Text, case, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, case, func, select
 
 from channels.messages import ChannelKind
 from channels.results import AnsweredBy
@@ -87,6 +87,7 @@ def _facts() -> Select[Any]:
         *(message.tenant_id, message.run_id, message.enrollment_id, message.message_id, message.channel),
         *(message.state, message.action, message.visit, message.address, message.sender, message.content),
         *(message.disposition, message.status.label("message_status"), _counted_before().label("counted")),
+        counted_elsewhere().label("counted_elsewhere"),
         *(attempt.attempt_id, attempt.status, attempt.number, attempt.rank, attempt.lookups),
         *(attempt.dispatched_at, attempt.provider_ref, attempt.answered_by),
     ).join_from(messages, attempts, message.message_id == attempt.message_id)
@@ -95,6 +96,21 @@ def _facts() -> Select[Any]:
 def _counted_before() -> ColumnElement[int]:
     """The attempts of the message that count, this one left out."""
     return messages.c.counted - case((attempts.c.counted, 1), else_=0)
+
+
+def counted_elsewhere() -> ColumnElement[int]:
+    """The attempts that count at the enrollment's other messages on the same channel."""
+    other = messages.alias("other")
+    return (
+        select(func.coalesce(func.sum(other.c.counted), 0))
+        .where(
+            other.c.enrollment_id == messages.c.enrollment_id,
+            other.c.channel == messages.c.channel,
+            other.c.message_id != messages.c.message_id,
+        )
+        .correlate(messages)
+        .scalar_subquery()
+    )
 
 
 def _all(conn: Connection, query: Select[Any], tenant_id: str | None) -> list[AttemptFacts]:
@@ -117,6 +133,7 @@ def _attempt_facts(row: Row[Any]) -> AttemptFacts:
         message_status=MessageStatus(row.message_status),
         number=row.number,
         counted=row.counted,
+        counted_elsewhere=row.counted_elsewhere,
         rank=row.rank,
         to=row.address,
         sender=row.sender,

@@ -63,22 +63,6 @@ def _now(conn: Connection) -> datetime:
     return moment(conn.execute(select(dialect.now_ms(conn))).scalar_one())
 
 
-def _signal_person(  # noqa: PLR0917 - who, how, where, what, when
-    conn: Connection,
-    tenant_id: str,
-    channel: ChannelKind,
-    address: str,
-    event: Event,
-    now: datetime,
-    *,
-    sender: str = "",
-) -> list[str]:
-    """Tell the enrollments a person may be answering (see `enrollments_awaiting`). Returns the runs touched."""
-    found = reports.awaiting(conn, tenant_id, channel, suppressions.normal(address), sender=sender)
-    signals.post(conn, [(tenant_id, one.enrollment_id, event) for one in found], now)
-    return [one.run_id for one in found]
-
-
 class Store:
     """A database. Make one per process, after any fork, and close it. Safe for threads, except in memory.
 
@@ -123,7 +107,6 @@ class Store:
     claim_enrollments = writes(enrollments.claim)
     commit_steps = writes(enrollments.commit)
     signal = writes(signals.post)
-    signal_person = writes(_signal_person)
     enrollments_awaiting = reads(reports.awaiting)
 
     claim_messages = writes(messages.claim)

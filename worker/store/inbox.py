@@ -3,41 +3,62 @@
 1. The unique key makes the second copy of a piece of news nothing.
 2. A claim is a lease: news whose worker died is claimed again, so applying it must be safe to repeat.
 3. News nobody knows the attempt of is looked at again, less and less often, and given up after a day.
+4. What a person says is not left for later: it takes effect in the commit that keeps it. So a STOP holds, and an answer
+   is with its enrollment before any clock, from the moment the provider hears that we have it.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, case, exists, select, true, update
 
-from worker.store import dialect, suppressions
+from worker.store import dialect, reports, signals, suppressions
 from worker.store.codec import from_json, millis, moment, to_json
-from worker.store.rows import InboxEntry, InboxRow
+from worker.store.rows import Added, InboxEntry, InboxRow, Suppression
 from worker.store.tables import inbox
 
 KEEP_UNMATCHED: Final = timedelta(hours=24)
 _FIRST_WAIT_MS: Final = 1000
 _LONGEST_WAIT_MS: Final = 15 * 60 * 1000
-_COLUMNS: Final = ("tenant_id", "provider", "event_key", "payload", "received_at", "due_at")
+_COLUMNS: Final = ("tenant_id", "provider", "event_key", "payload", "received_at", "due_at", "processed_at")
 
 
-def add(conn: Connection, entries: Sequence[InboxEntry]) -> int:
-    """Keep these, and suppress what they say at once. Returns how many were new."""
+def add(conn: Connection, entries: Sequence[InboxEntry]) -> Added:
+    """Keep these. What people said takes effect at once, if it is new."""
     if not entries:
-        return 0
-    rows = [
-        (e.tenant_id, e.provider, e.event_key, to_json(e.payload), millis(e.received_at), 0)  # due at once
-        for e in entries
-    ]
+        return Added()
+    by_key = {(entry.tenant_id, entry.provider, entry.event_key): entry for entry in reversed(entries)}
+    rows = [_row(key, entry) for key, entry in reversed(by_key.items())]
     given = dialect.table_records(conn, inbox, _COLUMNS, rows)
     insert = dialect.upsert(conn, inbox).from_select(_COLUMNS, select(given).where(true()))
     added = insert.on_conflict_do_nothing().returning(inbox.c.tenant_id, inbox.c.provider, inbox.c.event_key)
     new = {tuple(row) for row in conn.execute(added).all()}
-    for entry in entries:
-        if entry.suppress and (entry.tenant_id, entry.provider, entry.event_key) in new:
-            suppressions.add(conn, entry.tenant_id, [entry.suppress], entry.received_at)
-    return len(new)
+    runs = [run for key, entry in reversed(by_key.items()) if key in new for run in _hear(conn, entry)]
+    return Added(new=len(new), runs=frozenset(runs))
+
+
+def _row(key: tuple[str, str, str], entry: InboxEntry) -> tuple[Any, ...]:
+    at = millis(entry.received_at)
+    return (*key, to_json(entry.payload), at, 0, at if entry.heard else None)  # due at once, or done with
+
+
+def _hear(conn: Connection, entry: InboxEntry) -> Sequence[tuple[str, str]]:
+    """Suppress or lift, and tell the enrollments the person may be answering; their runs."""
+    heard, tenant_id, at = entry.heard, entry.tenant_id, entry.received_at
+    if heard is None:
+        return ()
+    if heard.suppress:
+        suppression = Suppression(channel=heard.channel, address=heard.address, reason=heard.suppress)
+        suppressions.add(conn, tenant_id, [suppression], at)
+    if heard.lift:
+        suppressions.remove(conn, tenant_id, heard.channel, heard.address)
+    for sender in heard.senders:
+        address = suppressions.normal(heard.address)
+        if found := reports.awaiting(conn, tenant_id, heard.channel, address, sender=sender):
+            signals.post(conn, [(tenant_id, one.enrollment_id, heard.event) for one in found], at)
+            return [(tenant_id, one.run_id) for one in found]
+    return ()
 
 
 def is_waiting(conn: Connection) -> bool:

@@ -20,6 +20,7 @@ from worker.domain.enrollment import MessageKey
 from worker.domain.events import Settled
 from worker.engine.gates import GateFacts, Go, Later, Skip, verdict
 from worker.store import dialect, outcomes, rates, runs, signals
+from worker.store.attempts import counted_elsewhere
 from worker.store.codec import from_json, millis, moment, new_id
 from worker.store.dialect import fixed, fixed_list
 from worker.store.gating import Gate, Rules, facts_of
@@ -79,7 +80,7 @@ def _pick(
     picked: list[Row[Any]] = []
     for priority in (URGENT, BULK):
         query = (
-            select(messages)
+            select(messages, counted_elsewhere().label("counted_elsewhere"))
             .where(
                 row.tenant_id == tenant_id,
                 row.run_id == run_id,
@@ -192,6 +193,7 @@ def _facts(row: Row[Any], attempt_id: str, at: int) -> AttemptFacts:
         message_status=MessageStatus.DISPATCHING,
         number=row.attempts + 1,
         counted=row.counted,
+        counted_elsewhere=row.counted_elsewhere,
         rank=0,
         to=row.address,
         sender=row.sender,

@@ -164,10 +164,25 @@ class DueWork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a person said. `senders`: our addresses they may be answering; the first that has written to them counts.
+
+    `suppress`: the reason never to contact them again on this channel, if they said so; `lift`: they took it back.
+    """
+
+    channel: ChannelKind
+    address: str = field(repr=False)
+    senders: tuple[str, ...] = field(repr=False)
+    event: Event
+    suppress: str = ""
+    lift: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEntry:
     """One piece of news from a provider, verified. The same key twice is the same news.
 
-    `suppress`: what holds from the moment it is kept, before anybody applies it.
+    What was `heard` takes effect with the commit that keeps the entry, which is then done with.
     """
 
     tenant_id: str
@@ -175,7 +190,15 @@ class InboxEntry:
     event_key: str
     payload: Mapping[str, Any] = field(repr=False)
     received_at: datetime
-    suppress: Suppression | None = None
+    heard: Heard | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """How many entries were new, and the runs (tenant id, run id) that heard from a person."""
+
+    new: int = 0
+    runs: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
