@@ -1,4 +1,4 @@
-"""The two designs, started as processes and given the same job: a text, a second of waiting, another text."""
+"""The two designs, started as processes and given the same job: a text, a mail and a call, a second apart."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ from worker.runtime.launch import launch
 from worker.runtime.preflight import Launch
 from worker.runtime.saving import save_definitions
 from worker.runtime.settings import load_settings
-from worker.runtime.stack import program
+from worker.runtime.stack import WORKERS, program
 from worker.runtime.supervisor import Program, Supervisor
 from worker.store.facade import Store
 
@@ -103,9 +103,9 @@ class Naive:
 
 
 class Ours:
-    """The product: workers for texts and for control, and beat."""
+    """The product: its workers and beat."""
 
-    programs = ("sms", "control", "beat")
+    programs = (*WORKERS, "beat")
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -163,7 +163,10 @@ def _settings(place: Place) -> Mapping[str, str]:
         "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": "token",
         "SENDGRID_BASE_URL": place.stub_url,
+        "SENDGRID_API_KEY": "SG.stub",
         "SMS_PER_SECOND": "1000000",
+        "EMAIL_PER_SECOND": "1000000",
+        "CALLS_PER_SECOND": "1000000",
         "QUIET_SECONDS": "86400",
         "OUTCOME_DEADLINE_SECONDS": "86400",
         "LOG_LEVEL": "WARNING",
@@ -173,8 +176,9 @@ def _settings(place: Place) -> Mapping[str, str]:
 def _write_contacts(path: Path, first: int, count: int) -> Path:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("firstName", "phone"))
-        writer.writerows((f"Contact {number}", phone(number)) for number in range(first, first + count))
+        writer.writerow(("firstName", "phone", "email"))
+        people = range(first, first + count)
+        writer.writerows((f"Contact {n}", phone(n), f"contact{n}@example.com") for n in people)
     return path
 
 

@@ -18,13 +18,19 @@ from functools import cache
 
 import psycopg
 from celery import Celery
+from sendgrid import SendGridAPIClient
+from sendgrid.helpers.mail import Mail
 from twilio.rest import Client
+from twilio.twiml.voice_response import VoiceResponse
 
 SENDER = "+12025550100"
-TEXTS = (
-    "Hello {name}, your policy ends soon. Answer YES and we renew it, or STOP to hear no more from us.",
-    "{name}, this is our last reminder: your policy ends soon. Answer YES to renew it, STOP to hear no more.",
+TEXT = "Hello {name}, your policy ends soon. Answer YES and we renew it, or STOP to hear no more from us."
+MAIL = (
+    "Hello {name}, your policy ends soon. Answer this mail and we renew it. We will call you in a moment in case you"
+    " have a question."
 )
+SPEECH = "Hello {name}. Your policy ends soon. Goodbye."
+CALLBACK = "http://127.0.0.1:9/webhooks"
 WAIT_SECONDS = 1
 
 DATABASE_URL = os.environ["NAIVE_DATABASE_URL"]
@@ -43,6 +49,35 @@ def provider() -> Client:
 
 
 @cache
+def mailer() -> SendGridAPIClient:
+    """The SDK's client, pointed at the stub."""
+    return SendGridAPIClient("SG.stub", host=os.environ["NAIVE_STUB_URL"])
+
+
+def text(name: str, phone: str, email: str) -> str:
+    """Send the text; the provider's id."""
+    body = TEXT.format(name=name)
+    return provider().messages.create(to=phone, from_=SENDER, body=body, status_callback=CALLBACK).sid
+
+
+def mail(name: str, phone: str, email: str) -> str:
+    """Send the mail; the provider's id."""
+    subject = f"{name}, your policy ends soon"
+    message = Mail("renewals@example.com", email, subject, plain_text_content=MAIL.format(name=name))
+    return mailer().send(message).headers["X-Message-Id"]
+
+
+def call(name: str, phone: str, email: str) -> str:
+    """Place the call; the provider's id."""
+    document = VoiceResponse()
+    document.say(SPEECH.format(name=name))
+    return provider().calls.create(to=phone, from_=SENDER, twiml=str(document), status_callback=CALLBACK).sid
+
+
+STEPS = (text, mail, call)
+
+
+@cache
 def database() -> sqlite3.Connection | psycopg.Connection:
     """This process's connection: SQLite in WAL mode with its default (full) synchronization, or PostgreSQL."""
     if not IS_SQLITE:
@@ -53,28 +88,23 @@ def database() -> sqlite3.Connection | psycopg.Connection:
 
 
 @app.task
-def send(label: str, name: str, phone: str, step: int) -> None:
+def send(label: str, name: str, phone: str, email: str, step: int) -> None:
     """Send one message, record it, and order the next one."""
-    sent = provider().messages.create(
-        to=phone, from_=SENDER, body=TEXTS[step].format(name=name), status_callback="http://127.0.0.1:9/webhooks/sms"
-    )
+    reference = STEPS[step](name, phone, email)
     mark = "?" if IS_SQLITE else "%s"
-    values = ", ".join([mark] * 5)
+    values = ", ".join([mark] * 4)
     database().execute(
-        f"INSERT INTO naive_sent (label, phone, step, sid, status) VALUES ({values})",
-        (label, phone, step, sent.sid, sent.status),
+        f"INSERT INTO naive_sent (label, phone, step, reference) VALUES ({values})", (label, phone, step, reference)
     )
     database().commit()
-    if step + 1 < len(TEXTS):
-        send.apply_async((label, name, phone, step + 1), countdown=WAIT_SECONDS)
+    if step + 1 < len(STEPS):
+        send.apply_async((label, name, phone, email, step + 1), countdown=WAIT_SECONDS)
 
 
 def prepare() -> None:
     """What a migration would do."""
     serial = "INTEGER PRIMARY KEY" if IS_SQLITE else "BIGSERIAL PRIMARY KEY"
-    database().execute(
-        f"CREATE TABLE naive_sent (id {serial}, label TEXT, phone TEXT, step INTEGER, sid TEXT, status TEXT)"
-    )
+    database().execute(f"CREATE TABLE naive_sent (id {serial}, label TEXT, phone TEXT, step INTEGER, reference TEXT)")
     database().commit()
 
 
@@ -82,5 +112,5 @@ def launch(count: int, label: str, first: int) -> None:
     """One task per person. Prints the CPU seconds it took."""
     begun = time.process_time()
     for number in range(first, first + count):
-        send.delay(label, f"Contact {number}", f"+1202{5_000_000 + number}", 0)
+        send.delay(label, f"Contact {number}", f"+1202{5_000_000 + number}", f"contact{number}@example.com", 0)
     sys.stdout.write(json.dumps({"cpu": time.process_time() - begun}))

@@ -9,6 +9,7 @@ Run it: `python stub.py PORT [LATENCY_SECONDS]`.
 
 import asyncio
 import json
+import re
 import sys
 from collections import Counter
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -40,6 +41,33 @@ _MESSAGE = json.dumps(
     }
 ).encode()
 _NO_MESSAGES = b'{"messages": [], "next_page_uri": null, "page": 0, "page_size": 1000}'
+
+_CALL = json.dumps(
+    {
+        "account_sid": ACCOUNT_SID,
+        "answered_by": None,
+        "api_version": "2010-04-01",
+        "date_created": None,
+        "date_updated": None,
+        "direction": "outbound-api",
+        "duration": None,
+        "end_time": None,
+        "from": "+12025550100",
+        "parent_call_sid": None,
+        "price": None,
+        "price_unit": "USD",
+        "queue_time": "0",
+        "sid": "CA%032x",
+        "start_time": None,
+        "status": "queued",
+        "to": "+12025550199",
+        "uri": f"/2010-04-01/Accounts/{ACCOUNT_SID}/Calls/CA.json",
+    }
+).encode()
+_RECIPIENT = re.compile(rb'"to": ?\[')
+
+_accepted = 0
+"""Messages, calls and recipients of mails."""
 
 _KEPT: list[tuple[str, bytes]] = []
 """Kind and body of everything accepted, in order."""
@@ -79,18 +107,27 @@ class Provider(asyncio.Protocol):
 def _answer(head: bytes, body: bytes) -> bytes:
     method, path = head.split(b" ", 2)[:2]
     if method == b"POST" and path.endswith(b"/Messages.json"):
-        _KEPT.append(("sms", body))
+        _keep("sms", body)
         return _http(b"201 Created", _MESSAGE % len(_KEPT))
+    if method == b"POST" and path.endswith(b"/Calls.json"):
+        _keep("voice", body)
+        return _http(b"201 Created", _CALL % len(_KEPT))
     if method == b"POST" and path == b"/v3/mail/send":
-        _KEPT.append(("mail", body))
+        _keep("email", body)
         return _http(b"202 Accepted", b"", b"X-Message-Id: stub-%d\r\n" % len(_KEPT))
     if path.partition(b"?")[0].endswith(b"/Messages.json"):
         return _http(b"200 OK", _NO_MESSAGES)
     if path == b"/count":
-        return _http(b"200 OK", json.dumps({"accepted": len(_KEPT)}).encode())
+        return _http(b"200 OK", json.dumps({"accepted": _accepted}).encode())
     if path == b"/report":
         return _http(b"200 OK", json.dumps(_report()).encode())
     return _http(b"404 Not Found", b'{"code": 20404, "message": "not found", "status": 404}')
+
+
+def _keep(kind: str, body: bytes) -> None:
+    global _accepted  # noqa: PLW0603 - one count, one loop
+    _KEPT.append((kind, body))
+    _accepted += len(_RECIPIENT.findall(body)) if kind == "email" else 1
 
 
 def _http(status: bytes, body: bytes, headers: bytes = b"") -> bytes:
@@ -103,23 +140,22 @@ def _report() -> dict[str, int]:
     messages: Counter[tuple[str, str]] = Counter()
     attempts: Counter[str] = Counter()
     for kind, body in _KEPT:
-        for key, attempt in _texts(body) if kind == "sms" else _mails(body):
+        for key, attempt in _mails(body) if kind == "email" else _forms(body):
             messages[key] += 1
             if attempt:
                 attempts[attempt] += 1
     return {
         "accepted": messages.total(),
         "distinct": len(messages),
-        "people": len({to for to, _ in messages}),
         "repeated": messages.total() - len(messages),
         "repeatedAttempts": attempts.total() - len(attempts),
     }
 
 
-def _texts(body: bytes) -> list[tuple[tuple[str, str], str]]:
+def _forms(body: bytes) -> list[tuple[tuple[str, str], str]]:
     form = dict(parse_qsl(body.decode(), keep_blank_values=True))
     attempt = parse_qs(urlsplit(form.get("StatusCallback", "")).query).get("attempt", [""])[0]
-    return [((form["To"], form["Body"]), attempt)]
+    return [((form["To"], form.get("Body") or form["Twiml"]), attempt)]
 
 
 def _mails(body: bytes) -> list[tuple[tuple[str, str], str]]:

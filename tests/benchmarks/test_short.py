@@ -28,10 +28,9 @@ def result(tmp_path_factory):
 @pytest.mark.parametrize("design", ["naive", "ours"])
 def test_every_message_of_the_job_reaches_the_provider_exactly_once(result, design):
     [once] = result["runs"][design]
-    assert once["messages"] == 2 * CONTACTS
+    assert once["messages"] == 3 * CONTACTS
     stub = once["stub"]
-    assert stub["accepted"] == stub["distinct"] == 2 * stub["people"]
-    assert stub["people"] >= CONTACTS
+    assert stub["accepted"] == stub["distinct"] > once["messages"]  # those of the warm-up come on top
     assert (stub["repeated"], stub["repeatedAttempts"]) == (0, 0)
     assert once["exactly_once"]
 

@@ -50,7 +50,7 @@ def test_the_commands_of_the_readme_work_from_another_terminal(desk, env_file):
 
     campaigns("validate", RENEWAL)
     campaigns("import", RENEWAL / "contacts.csv", "--list", "renewal", "--rejects", "rejects.csv")
-    run_id = campaigns("launch", RENEWAL, "--list", "renewal", "--speed", 14_400, "--json").json["runId"]
+    run_id = campaigns("launch", RENEWAL, "--list", "renewal", "--speed", 3600, "--json").json["runId"]
     _eventually(lambda: campaigns("report", run_id, "--json").json["messages"]["accepted"]["sms"] > 100)
     campaigns("pause", run_id)
     stopped = campaigns("report", run_id, "--json").json["messages"]["accepted"]

@@ -1,19 +1,22 @@
 """Stepping: once per claim, news before the clock, and one broken enrollment stops nobody else."""
 
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import select
+from twilio.request_validator import RequestValidator
 
+from channels.base import Callback
 from channels.messages import ChannelKind
-from channels.results import Reply
+from channels.sandbox.settings import AUTH_TOKEN
 from tests.runtime.house import ASK, TENANT, TEXT, person, until
 from worker.domain.effects import Transition
 from worker.domain.enrollment import Enrollment, Frame, Recipient
 from worker.runtime.hints import Work
-from worker.runtime.inbox_codec import encode
+from worker.runtime.intake import Intake
 from worker.store.codec import to_json
-from worker.store.rows import InboxEntry, StepCommit
+from worker.store.rows import StepCommit
 from worker.store.tables import enrollments, messages, outcomes
 
 OURS = "+15550001111"
@@ -28,16 +31,22 @@ BROKEN = to_json(
 UNREADABLE = '{"from": "a newer version"}'
 
 
-def reply(house, sender, body="Yes, please", key="SM1"):
-    """A text from a person lies in the inbox; nobody has looked at it yet."""
-    entry = InboxEntry(
-        tenant_id=TENANT,
-        provider="twilio-sms",
-        event_key=key,
-        payload=encode(ChannelKind.SMS, Reply(event_key=key, sender=sender, to=OURS, body=body)),
+def reply(house, sender):
+    """A text from a person, taken by our HTTP process; no worker has looked at anything yet."""
+    url = f"{house.settings.public_url}/webhooks/twilio/sms"
+    form = {"MessageSid": "SM1", "From": sender, "To": OURS, "Body": "Yes, please"}
+    signature = RequestValidator(AUTH_TOKEN).compute_signature(url, form)
+    callback = Callback(
+        url=url,
+        headers={"x-twilio-signature": signature},
+        body=urlencode(form).encode(),
         received_at=house.rt.now(),
     )
-    house.store.inbox_add([entry])
+
+    async def take():
+        await Intake(house.rt).take(house.rt.channel(ChannelKind.SMS), callback)
+
+    house.rt.run(take())
 
 
 def claim(house):

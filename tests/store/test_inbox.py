@@ -27,14 +27,14 @@ def make_due(store):
 
 
 def test_the_second_copy_of_a_piece_of_news_is_nothing(store):
-    assert store.inbox_add([news("a"), news("b"), news("a")]) == 2
-    assert store.inbox_add([news("b"), news("c")]) == 1
-    assert store.inbox_add([]) == 0
+    assert store.inbox_add([news("a"), news("b"), news("a")]).new == 2
+    assert store.inbox_add([news("b"), news("c")]).new == 1
+    assert store.inbox_add([]).new == 0
     assert [row.payload["key"] for row in store.inbox_claim(limit=9, lease=LEASE)] == ["a", "b", "c"]
 
 
 def test_the_same_key_of_another_tenant_is_other_news(store):
-    assert store.inbox_add([news("a"), news("a", tenant=STRANGER)]) == 2
+    assert store.inbox_add([news("a"), news("a", tenant=STRANGER)]).new == 2
 
 
 def test_news_is_with_one_worker_at_a_time(store):

@@ -26,7 +26,7 @@ from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.events import Replied
 from worker.domain.run import RunStatus
 from worker.store.errors import IllegalTransition, NotFound
-from worker.store.rows import WorkKind
+from worker.store.rows import Added, Heard, InboxEntry, WorkKind
 from worker.store.tables import enrollments, messages, signals
 
 DONE = EnrollmentStatus.FINISHED
@@ -211,7 +211,23 @@ def test_a_reply_finds_the_people_who_were_written_to_from_that_sender(store):
     assert store.enrollments_awaiting(STRANGER, *reply) == []
     assert store.enrollments_awaiting(TENANT, ChannelKind.VOICE, row.address) == []
     assert store.enrollments_awaiting(TENANT, ChannelKind.EMAIL, "") == []
-    assert store.signal_person(TENANT, *reply, Replied(channel=ChannelKind.SMS, body="hi"), NOW) == [run_id]
+
+
+def test_what_a_person_says_is_with_their_enrollment_when_it_is_kept(store):
+    run_id = queued_run(store, 2)
+    row = rows(store, messages)[0]
+    heard = Heard(
+        channel=ChannelKind.SMS,
+        address=row.address,
+        senders=("+19999999999", row.sender),
+        event=Replied(channel=ChannelKind.SMS, body="hi"),
+    )
+    entry = InboxEntry(tenant_id=TENANT, provider="twilio", event_key="a", payload={}, received_at=NOW, heard=heard)
+
+    assert store.inbox_add([entry, entry]) == Added(new=1, runs=frozenset({(TENANT, run_id)}))
+    assert store.inbox_add([entry]) == Added()
+
+    assert not store.inbox_is_waiting()
     assert [c.enrollment.enrollment_id for c in claim_steps(store, run_id)] == [row.enrollment_id]
 
 

@@ -16,6 +16,10 @@ from worker.runtime.settings import Settings, load_settings
 from worker.runtime.stack import own, require_port
 
 SANDBOX_PORT = 8090
+SANDBOX_SPEED = "20"
+"""How much faster than real ones its messages and calls live: rehearsals are short."""
+SANDBOX_CALLS_PER_SECOND = "100"
+"""Unless another rate is set. At one call a second, Twilio's default, a rehearsal would be about nothing else."""
 
 
 def run_up(*, sandbox: bool, web_port: int, flower_port: int) -> None:
@@ -23,15 +27,15 @@ def run_up(*, sandbox: bool, web_port: int, flower_port: int) -> None:
     settings = load_settings()
     data_dir = settings.data_dir / "sandbox" if sandbox else settings.data_dir
     ports = {"web": web_port, "flower": flower_port} | ({"sandbox": SANDBOX_PORT} if sandbox else {})
-    options = () if sandbox else None
-    services = {} if sandbox else _services(settings)
+    options = ("--speed", SANDBOX_SPEED) if sandbox else None
+    env = _rehearsal(settings) if sandbox else _services(settings)
     out = console()
     with stoppable(), own(data_dir):
         for port in ports.values():
             require_port(port)
         out.print("[bold]Starting[/] everything ...")
         with (
-            LocalSystem(data_dir, services, sandbox_options=options, ports=ports) as system,
+            LocalSystem(data_dir, env, sandbox_options=options, ports=ports) as system,
             _env_file(data_dir / "env.sh", system.exports) as env_file,
         ):
             say(out, f"Callbacks {system.web_url}, Flower {system.flower_url}, logs {data_dir / 'logs'}")
@@ -39,6 +43,11 @@ def run_up(*, sandbox: bool, web_port: int, flower_port: int) -> None:
             offer(out, f"source {shlex.quote(str(env_file.resolve()))}")
             say(out, "Ctrl-C stops everything.")
             system.run_until_stopped()
+
+
+def _rehearsal(settings: Settings) -> dict[str, str]:
+    chosen = "calls_per_second" in settings.model_fields_set
+    return {} if chosen else {"CALLS_PER_SECOND": SANDBOX_CALLS_PER_SECOND}
 
 
 def _services(settings: Settings) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """What providers tell us: verified, put into the inbox under a unique key, answered at once, applied once later.
 
 1. Verification comes first; what is not signed changes nothing and is answered 403.
-2. The inbox row is committed before we answer 200: after that the news is ours and cannot be lost. A STOP suppresses in
-   the same commit: who has our answer gets no more texts, whenever the news is applied.
+2. The inbox row is committed before we answer 200: after that the news is ours and cannot be lost. What a person says
+   takes effect in that very commit.
 3. News for an attempt nobody knows yet is kept and tried again: a callback may overtake our own commit.
 4. News that cannot be applied is kept and tried again too; it does not stop the rest.
 """
@@ -22,13 +22,13 @@ from channels.base import Callback, Channel
 from channels.messages import ChannelKind
 from channels.results import Keyword, Receipt, Reply
 from worker.domain.attempt import AttemptFacts
-from worker.domain.events import Event, OptedOut, Replied
+from worker.domain.events import OptedOut, Replied
 from worker.engine import settlement
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.runtime.inbox_codec import decode, encode
 from worker.runtime.settle import settle
-from worker.store.rows import InboxEntry, InboxRow, Suppression
+from worker.store.rows import Added, Heard, InboxEntry, InboxRow
 
 log = structlog.get_logger()
 
@@ -49,6 +49,7 @@ class Intake:
         self._rt = rt
         self._waiting: list[tuple[list[InboxEntry], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._hinting: asyncio.Future[None] | None = None
 
     async def take(self, channel: Channel[Any], callback: Callback) -> Sequence[Receipt | Reply]:
         """Verify, parse, commit. Raises BadSignature or BadCallback, and whatever the database raises."""
@@ -60,7 +61,7 @@ class Intake:
                 event_key=item.event_key,
                 payload=encode(channel.kind, item),
                 received_at=callback.received_at,
-                suppress=_suppressed(channel.kind, item),
+                heard=_heard(channel.kind, item) if isinstance(item, Reply) else None,
             )
             for item in news
         ]
@@ -85,13 +86,14 @@ class Intake:
             for _, done in batch:
                 if not done.done():
                     done.set_result(None)
-            if added:
-                self._hint(added)
+            if added.new and (self._hinting is None or self._hinting.done()):
+                # Nobody waits for it, and there is one at a time: a slow broker must not hold up the next commit.
+                self._hinting = asyncio.get_running_loop().run_in_executor(None, self._hint, added)
 
-    def _hint(self, added: int) -> None:
-        """In a thread that nobody waits for: a slow broker must not hold up the next commit."""
-        hint = Hint(Work.INBOX, self._rt.settings.tenant_id, count=added)
-        asyncio.get_running_loop().run_in_executor(None, self._rt.hint, hint)
+    def _hint(self, added: Added) -> None:
+        self._rt.hint(Hint(Work.INBOX, self._rt.settings.tenant_id, count=added.new))
+        for tenant_id, run_id in added.runs:
+            self._rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, 1))
 
 
 def apply_inbox(rt: Runtime) -> int:
@@ -113,11 +115,7 @@ def _apply(rt: Runtime, rows: Sequence[InboxRow]) -> None:
     receipts: list[tuple[InboxRow, Receipt]] = []
     for row in rows:
         with _setting_aside(rt, row):
-            kind, item = decode(row.payload)
-            if isinstance(item, Receipt):
-                receipts.append((row, item))
-            else:
-                _apply_reply(rt, row, kind, item)
+            receipts.append((row, decode(row.payload)))
     try:
         _apply_receipts(rt, receipts)
     except _OURS:
@@ -136,11 +134,17 @@ def _setting_aside(rt: Runtime, row: InboxRow) -> Iterator[None]:
         rt.store.inbox_defer([row.inbox_id], rt.now())
 
 
-def _suppressed(kind: ChannelKind, item: Receipt | Reply) -> Suppression | None:
-    """What a person who says STOP no longer wants."""
-    if isinstance(item, Reply) and item.keyword is Keyword.STOP:
-        return Suppression(channel=kind, address=item.sender, reason="STOP")
-    return None
+def _heard(kind: ChannelKind, reply: Reply) -> Heard:
+    """What a person's text means to us."""
+    stop = reply.keyword is Keyword.STOP
+    return Heard(
+        channel=kind,
+        address=reply.sender,
+        senders=tuple(ours for ours in (reply.to, reply.service) if ours),
+        event=OptedOut(channel=kind) if stop else Replied(channel=kind, body=reply.body),
+        suppress="STOP" if stop else "",
+        lift=reply.keyword is Keyword.START,
+    )
 
 
 def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> None:
@@ -185,22 +189,3 @@ def _settle_in_rounds(rt: Runtime, facts_of: dict[str, AttemptFacts], known: dic
         settle(rt, news)
         queues = {attempt_id: queue for attempt_id, queue in queues.items() if queue}
         facts_of = {f.attempt_id: f for f in rt.store.attempt_facts(list(queues))}
-
-
-def _apply_reply(rt: Runtime, row: InboxRow, kind: ChannelKind, reply: Reply) -> None:
-    event: Event = Replied(channel=kind, body=reply.body)
-    match reply.keyword:
-        case Keyword.STOP:
-            event = OptedOut(channel=kind)
-            if suppressed := _suppressed(kind, reply):  # again, for a START may have come before it was applied
-                rt.store.suppress(row.tenant_id, [suppressed], rt.now())
-        case Keyword.START:
-            rt.store.unsuppress(row.tenant_id, kind, reply.sender)
-        case Keyword.NONE | Keyword.HELP:
-            pass
-    senders = [ours for ours in (reply.to, reply.service) if ours]
-    touched = rt.store.signal_person(
-        row.tenant_id, kind, reply.sender, event, rt.now(), senders=senders, inbox_id=row.inbox_id
-    )
-    for run_id in touched:
-        rt.hint(Hint(Work.ADVANCE, row.tenant_id, run_id, 1))

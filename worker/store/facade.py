@@ -11,8 +11,6 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, select
 
-from channels.messages import ChannelKind
-from worker.domain.events import Event
 from worker.store import (
     attempts,
     cancel,

@@ -28,13 +28,15 @@ def add(conn: Connection, entries: Sequence[InboxEntry]) -> Added:
     """Keep these. What people said takes effect at once, if it is new."""
     if not entries:
         return Added()
-    by_key = {(entry.tenant_id, entry.provider, entry.event_key): entry for entry in reversed(entries)}
-    rows = [_row(key, entry) for key, entry in reversed(by_key.items())]
+    by_key: dict[tuple[str, str, str], InboxEntry] = {}
+    for entry in entries:
+        by_key.setdefault((entry.tenant_id, entry.provider, entry.event_key), entry)
+    rows = [_row(key, entry) for key, entry in by_key.items()]
     given = dialect.table_records(conn, inbox, _COLUMNS, rows)
     insert = dialect.upsert(conn, inbox).from_select(_COLUMNS, select(given).where(true()))
     added = insert.on_conflict_do_nothing().returning(inbox.c.tenant_id, inbox.c.provider, inbox.c.event_key)
     new = {tuple(row) for row in conn.execute(added).all()}
-    runs = [run for key, entry in reversed(by_key.items()) if key in new for run in _hear(conn, entry)]
+    runs = [run for key, entry in by_key.items() if key in new for run in _hear(conn, entry)]
     return Added(new=len(new), runs=frozenset(runs))
 
 
