@@ -56,7 +56,10 @@ class Channel(Protocol[M_contra]):
         ...
 
     async def find(self, message: M_contra, *, since: datetime) -> Sighting:
-        """Ask the provider whether it took this message at or after `since`; `seen=None` where it cannot say."""
+        """Ask the provider whether it took this message at or after `since`; `seen=None` where it cannot say.
+
+        An adapter does not know which records belong to other messages: the caller drops those (`Sighting.without`).
+        """
         ...
 
     def receive(self, callback: Callback) -> Sequence[Receipt | Reply]:

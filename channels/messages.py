@@ -1,13 +1,14 @@
 """What is said to which address: the messages adapters accept.
 
-1. A message is frozen and valid once made: bad addresses and header injection are refused here, before any request.
+1. A message is frozen and valid once made: bad addresses, header injection and text that no encoding can write (half a
+   surrogate pair) are refused here, before any request.
 2. `attempt_id` is ours; it travels on the wire and comes back in receipts. It is the only link that survives a crash.
 3. A repr shows ids and kinds, never an address or a body.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Final
 
@@ -56,6 +57,7 @@ class Speech:
     voice: str = ""
 
     def __post_init__(self) -> None:
+        _require_writable(self)
         if bool(self.text) == bool(self.play_url):
             raise InvalidMessage("a speech has either text or play_url")
 
@@ -71,6 +73,7 @@ class Sms:
     validity_seconds: int | None = None
 
     def __post_init__(self) -> None:
+        _require_writable(self)
         _require(E164.fullmatch(self.to), "to", "a number in E.164, like +15551234567")
         _require(_SMS_SENDER.fullmatch(self.sender), "sender", "a number in E.164, a short code, a name or MG…")
         _require(self.body.strip() and len(self.body) <= SMS_LIMIT, "body", f"1 to {SMS_LIMIT} characters")
@@ -92,6 +95,7 @@ class Email:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        _require_writable(self)
         _require(is_email(self.to), "to", "an email address")
         _require(is_email(self.sender), "sender", "an email address")
         _require(not self.reply_to or is_email(self.reply_to), "reply_to", "an email address")
@@ -101,6 +105,7 @@ class Email:
             _require(not _CONTROL.search(value), name, "one line")
         for name, value in self.headers.items():
             _require(not _CONTROL.search(name + value), "headers", "one line each")
+            _require(_is_writable(name + value), "headers", "text without half a surrogate pair")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,7 @@ class Call:
     ring_seconds: int = 25
 
     def __post_init__(self) -> None:
+        _require_writable(self)
         _require(E164.fullmatch(self.to), "to", "a number in E.164, like +15551234567")
         _require(E164.fullmatch(self.sender), "sender", "a number in E.164")
         _require(5 <= self.ring_seconds <= 600, "ring_seconds", "5 to 600")  # noqa: PLR2004 - Twilio's range
@@ -129,6 +135,20 @@ Message = Sms | Email | Call
 def is_email(address: str) -> bool:
     """Whether an address is one plain addr-spec with a dotted domain; no comments, quotes or lists."""
     return len(address) <= 254 and _EMAIL.fullmatch(address) is not None  # noqa: PLR2004 - RFC 5321 4.5.3.1.3
+
+
+def _require_writable(message: Message | Speech) -> None:
+    for one in fields(message):
+        value = getattr(message, one.name)
+        _require(not isinstance(value, str) or _is_writable(value), one.name, "text without half a surrogate pair")
+
+
+def _is_writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require(holds: object, field_name: str, expected: str) -> None:

@@ -5,7 +5,7 @@
 3. Receipts have a rank. News of a lower rank than what is known changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,7 +69,8 @@ class Reason(StrEnum):
 class SendResult:
     """The answer to one send.
 
-    `provider_ref`: the provider's id, where it gave one. `code`: the provider's own error code or HTTP status, raw.
+    `provider_ref`: the provider's id, where it gave one. `code`: the provider's own error code or HTTP status, raw;
+    where the adapter itself refused, what it stumbled over.
     `retry_after`: seconds the provider asked us to wait. `segments`: SMS parts, 0 where not known.
     """
 
@@ -180,9 +181,38 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A record of the provider that may be the message asked about, and what it says if it is.
+
+    `exact`: it holds what we sent. Otherwise the provider may have changed our words, or it is another message.
+    """
+
+    receipt: Receipt
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """What asking the provider about a message found. `seen` is None where it cannot be asked or is unsure."""
+    """What asking the provider about a message found. `seen` is None where it cannot be asked or is unsure.
+
+    `provider_ref` and `receipt` are of the record that is the message; `candidates` are all that may be.
+    """
 
     seen: bool | None
     provider_ref: str = ""
     receipt: Receipt | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+    @classmethod
+    def among(cls, candidates: Iterable[Candidate]) -> "Sighting":
+        """The only exact one is the message. Absence is proven by none at all, never by another text."""
+        candidates = tuple(candidates)
+        exact = [one.receipt for one in candidates if one.exact]
+        if len(exact) == 1:
+            return cls(seen=True, provider_ref=exact[0].provider_ref, receipt=exact[0], candidates=candidates)
+        return cls(seen=None if candidates else False, candidates=candidates)
+
+    def without(self, owned: Collection[str]) -> "Sighting":
+        """The same, when the records with these ids are known to be other messages. What was not seen stays so."""
+        left = tuple(one for one in self.candidates if one.receipt.provider_ref not in owned)
+        return self if left == self.candidates else Sighting.among(left)

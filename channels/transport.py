@@ -82,10 +82,6 @@ class Slots:
         self._free.release()
 
 
-class Unwritable(ValueError):
-    """The message holds what no UTF-8 text can hold (half a surrogate pair); no request was made."""
-
-
 @dataclass(slots=True)
 class Answer:
     """What came back over HTTP in one call of an SDK: the SDK's exceptions drop the headers. `status` 0: nothing."""
@@ -130,10 +126,7 @@ class AioTwilioHttpClient(AsyncHttpClient):  # type: ignore[misc]
         headers = {**(headers or {})}
         if auth is not None:
             headers["Authorization"] = _basic_auth(auth)
-        try:
-            body = urlencode(data, doseq=True).encode() if data else None
-        except UnicodeEncodeError:
-            raise Unwritable from None  # its text would hold the message
+        body = urlencode(data, doseq=True).encode() if data else None
         async with self._session.request(
             method, uri, params=params, data=body, headers=headers, allow_redirects=False
         ) as response:
@@ -166,13 +159,9 @@ class AioSendGridClient(SendGridHttpClient):  # type: ignore[misc]
         return AioSendGridClient(self._session, host=self.host, headers=self.request_headers, path=path)
 
     async def post(self, request_body: dict[str, Any]) -> SendGridResponse:
-        """One POST. Raises the SDK's exceptions for any status but 2xx, Unwritable, and what aiohttp raises."""
-        try:
-            body = orjson.dumps(request_body)
-        except orjson.JSONEncodeError:
-            raise Unwritable from None
+        """One POST. Raises the SDK's exceptions for any status but 2xx, and what aiohttp raises."""
         async with self._session.post(
-            self._build_url(None), data=body, headers=self.request_headers, allow_redirects=False
+            self._build_url(None), data=orjson.dumps(request_body), headers=self.request_headers, allow_redirects=False
         ) as response:
             exchange = _Exchange(response.status, response.reason or "", await response.read(), response.headers)
         if not HTTPStatus.OK <= exchange.code < HTTPStatus.MULTIPLE_CHOICES:
@@ -205,8 +194,6 @@ def certainty_of(error: Exception) -> tuple[Certainty, Reason]:
         case TooLate() | aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.InvalidURL():
             # Refused, no such name, TLS failed, or no connection in time: the request was not begun.
             return Certainty.NOT_SENT, Reason.CONNECTION
-        case Unwritable():
-            return Certainty.REFUSED, Reason.CONTENT
         case TimeoutError():
             return Certainty.UNKNOWN, Reason.TIMEOUT
         case _:

@@ -2,7 +2,8 @@
 
 1. 202 with an `X-Message-Id` is ACCEPTED; what became of each mail is told by events only.
 2. A request is taken or refused as a whole. After a refusal that names its culprits, or whose culprits can be found by
-   halving, the rest is sent again: a 400 and a 413 sent nothing.
+   halving, the rest is sent again: a 400 and a 413 sent nothing. A mail that would be refused for a header is refused
+   here, and stands in nobody's way.
 3. SendGrid cannot be asked about a mail without a paid add-on: `find` never knows.
 """
 
@@ -20,13 +21,12 @@ from sendgrid import SendGridAPIClient
 from channels.base import Callback, Capabilities
 from channels.email.sendgrid_events import receipts_of
 from channels.email.sendgrid_request import MOST_RECIPIENTS, MailRequest, plan
-from channels.errors import UnsupportedMessage, expect
+from channels.errors import expect
 from channels.messages import ChannelKind, Email
 from channels.results import Certainty, Reason, Receipt, Reply, SendResult, Sighting
 from channels.transport import (
     AioSendGridClient,
     Slots,
-    Unwritable,
     certainty_of,
     certainty_of_status,
     open_session,
@@ -60,7 +60,7 @@ class _Refusal:
     """Why a single recipient is refused, where nothing names the fault."""
 
     def result(self, reason: Reason) -> SendResult:
-        return SendResult(certainty=Certainty.REFUSED, reason=reason, code=str(self.status or ""))
+        return SendResult(certainty=Certainty.REFUSED, reason=reason, code=str(self.status))
 
 
 class SendGridEmail:
@@ -89,12 +89,10 @@ class SendGridEmail:
         `provider_ref` is the id of the request; where it carried several mails, with the place of this one after it.
         """
         expect(messages, Email)
-        for position, message in enumerate(messages):
-            if forbidden := FORBIDDEN_HEADERS.intersection(map(str.lower, message.headers)):
-                raise UnsupportedMessage(f"messages[{position}].headers: SendGrid writes {min(forbidden)} itself")
         until = asyncio.get_running_loop().time() + self._patience
-        results: dict[int, SendResult] = {}
-        await asyncio.gather(*(self._deliver(request, until, results) for request in plan(messages)))
+        results = dict(_refused_here(messages))
+        sendable = {position: message for position, message in enumerate(messages) if position not in results}
+        await asyncio.gather(*(self._deliver(request, until, results) for request in plan(sendable)))
         return [results[position] for position in range(len(messages))]
 
     async def _deliver(self, request: MailRequest, until: float, results: dict[int, SendResult]) -> None:
@@ -132,8 +130,6 @@ class SendGridEmail:
             certainty, reason = certainty_of_status(error.status_code)
             wait = retry_after(error.headers) if certainty is Certainty.NOT_SENT else None
             return SendResult(certainty=certainty, reason=reason, code=str(error.status_code), retry_after=wait)
-        except Unwritable:
-            return _Refusal(0, {}, None, Reason.CONTENT)
         except Exception as error:  # noqa: BLE001 - whatever broke, the results of the other requests must survive
             certainty, reason = certainty_of(error)
             return SendResult(certainty=certainty, reason=reason)
@@ -154,6 +150,14 @@ class SendGridEmail:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _refused_here(messages: Sequence[Email]) -> Iterator[tuple[int, SendResult]]:
+    """The mails that have a header SendGrid writes itself."""
+    for position, message in enumerate(messages):
+        if forbidden := FORBIDDEN_HEADERS.intersection(map(str.lower, message.headers)):
+            code = f"header:{min(forbidden)}"
+            yield position, SendResult(certainty=Certainty.REFUSED, reason=Reason.CONTENT, code=code)
 
 
 def _shared(request: MailRequest, result: SendResult) -> Iterator[tuple[int, SendResult]]:

@@ -64,12 +64,12 @@ class MailRequest:
         return body
 
 
-def plan(emails: Sequence[Email]) -> list[MailRequest]:
-    """The requests that carry these mails, each mail in exactly one."""
+def plan(emails: Mapping[int, Email]) -> list[MailRequest]:
+    """The requests that carry these mails, each mail in exactly one. The keys are their positions."""
     groups: defaultdict[tuple[object, ...], list[Recipient]] = defaultdict(list)
     requests: list[MailRequest] = []
     seen: Counter[str] = Counter()
-    for position, email in enumerate(emails):
+    for position, email in emails.items():
         address = email.to.casefold()
         recipient = Recipient(position, email)
         if _TAG_OPENS in email.text or _TAG_OPENS in email.html or _TAG_OPENS in email.subject:
@@ -92,10 +92,7 @@ def _merged(group: Sequence[Recipient]) -> list[MailRequest]:
     requests, fitting = [], []
     for one, of_text, of_html in zip(group, text_tags, html_tags, strict=True):
         substitutions = {**of_text, **of_html}
-        if (
-            sum(len(tag) + len(value.encode("utf-8", "surrogatepass")) for tag, value in substitutions.items())
-            > MOST_SUBSTITUTION_BYTES
-        ):
+        if sum(len(tag) + len(value.encode()) for tag, value in substitutions.items()) > MOST_SUBSTITUTION_BYTES:
             requests.append(_alone(one))
         else:
             fitting.append(replace(one, substitutions=substitutions))

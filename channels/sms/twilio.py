@@ -15,7 +15,7 @@ from channels.base import Callback, Capabilities
 from channels.errors import expect
 from channels.masking import mask
 from channels.messages import ChannelKind, Sms
-from channels.results import Certainty, Keyword, Reason, Receipt, ReceiptKind, Reply, SendResult, Sighting
+from channels.results import Candidate, Certainty, Keyword, Reason, Receipt, ReceiptKind, Reply, SendResult, Sighting
 from channels.sms.keywords import keyword_of
 from channels.sms.segments import count
 from channels.vendors.twilio import LOOKBACK, TwilioAccount, TwilioSettings
@@ -40,6 +40,9 @@ STATUSES: Final[Mapping[str, ReceiptKind]] = {
     "received": ReceiptKind.UNKNOWN,
 }
 """`message_enum_status` of the published API description, all of it."""
+
+_NOT_BY_API: Final = frozenset({"inbound", "outbound-call", "outbound-reply"})
+"""Directions of messages that no API request made: what people sent, and what Twilio answered them."""
 
 _OPT_OUT_TYPES: Final = {"STOP": Keyword.STOP, "START": Keyword.START, "HELP": Keyword.HELP}
 
@@ -80,21 +83,16 @@ class TwilioSms:
     async def find(self, message: Sms, *, since: datetime) -> Sighting:
         """Look among the messages to this number. Unsure (`seen=None`) where the list cannot be read or several fit.
 
-        The list lags behind creation by an unknown time: ask some time after the send, not at once.
+        A message from the same sender that says something else may be ours all the same: Twilio appends footers, and
+        forgets a body when told to. The list lags behind creation by an unknown time: ask some time after the send.
         """
         # By To only: DateSent is empty until Twilio sends, and a service chooses From itself.
         listed = self._account.records(self._account.resources.messages.page_async, to=message.to)
         try:
-            fitting = [record async for record in listed if _could_be(record, message, since)]
+            candidates = [_candidate(record, message) async for record in listed if _could_be(record, message, since)]
         except Exception:  # noqa: BLE001 - whatever broke, the honest answer is that we could not see
             return Sighting(seen=None)
-        if not fitting:
-            return Sighting(seen=False)
-        if len(fitting) > 1 or not fitting[0].body:
-            return Sighting(seen=None)
-        [found] = fitting
-        receipt = _receipt(found.sid, found.status or "", str(found.error_code or ""), message.attempt_id)
-        return Sighting(seen=True, provider_ref=found.sid, receipt=receipt)
+        return Sighting.among(candidates)
 
     def receive(self, callback: Callback) -> Sequence[Receipt | Reply]:
         """A status of a message of ours, or a text a person sent us."""
@@ -117,16 +115,22 @@ def _is_service(sender: str) -> bool:
 
 
 def _could_be(record: Any, message: Sms, since: datetime) -> bool:
-    """Whether a listed message may be ours. A body Twilio was told to forget may be anything."""
+    """Whether a listed message may be ours, whatever its text."""
     if record.date_created is not None and record.date_created < since - LOOKBACK:
         return False
-    if str(record.direction).startswith("inbound"):
-        return False
     sender = record.messaging_service_sid if _is_service(message.sender) else record.from_
-    if sender != message.sender:
-        return False
-    theirs, ours = _folded(record.body or ""), _folded(message.body)
-    return not record.body or theirs in (ours, _TRIAL + ours)
+    return record.direction not in _NOT_BY_API and sender == message.sender
+
+
+def _candidate(record: Any, message: Sms) -> Candidate:
+    receipt = _receipt(record.sid, record.status or "", str(record.error_code or ""), message.attempt_id)
+    return Candidate(receipt=receipt, exact=_says(record.body or "", message.body))
+
+
+def _says(theirs: str, ours: str) -> bool:
+    if folded := _folded(ours):
+        return _folded(theirs) in (folded, _TRIAL + folded)
+    return theirs == ours  # emoji and punctuation only: folding leaves nothing to compare
 
 
 def _folded(body: str) -> str:

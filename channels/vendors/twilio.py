@@ -27,8 +27,9 @@ is sent up to three times more (by default once, and only when no connection was
 
 PAGE_SIZE: Final = 1000
 MOST_PAGES: Final = 5
-LOOKBACK: Final = timedelta(seconds=5)
-"""How far Twilio's clock may be behind ours when we ask for what was created since a moment."""
+LOOKBACK: Final = timedelta(minutes=10)
+"""How far our clock may be ahead of Twilio's when we ask for what was created since a moment. Generous: a message that
+is overlooked is sent again, and what was created before it is mostly known to be another attempt's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

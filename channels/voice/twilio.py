@@ -17,7 +17,7 @@ from channels.base import Callback, Capabilities
 from channels.errors import expect
 from channels.masking import mask
 from channels.messages import Call, ChannelKind, MachineDetection
-from channels.results import AnsweredBy, Reason, Receipt, ReceiptKind, Reply, SendResult, Sighting
+from channels.results import AnsweredBy, Candidate, Reason, Receipt, ReceiptKind, Reply, SendResult, Sighting
 from channels.vendors.twilio import LOOKBACK, TwilioAccount, TwilioSettings
 from channels.vendors.twilio_codes import failure
 from channels.vendors.twilio_webhooks import Form, TwilioWebhooks, attempt_of
@@ -120,16 +120,14 @@ class TwilioVoice:
         listed = self._account.records(page, to=message.to, from_=message.sender)
         earliest = since - LOOKBACK
         try:
-            fitting = [one async for one in listed if one.date_created is None or one.date_created >= earliest]
+            candidates = [
+                _candidate(one, message)
+                async for one in listed
+                if one.date_created is None or one.date_created >= earliest
+            ]
         except Exception:  # noqa: BLE001 - whatever broke, the honest answer is that we could not see
             return Sighting(seen=None)
-        if not fitting:
-            return Sighting(seen=False)
-        if len(fitting) > 1:
-            return Sighting(seen=None)
-        [found] = fitting
-        receipt = _receipt(found.sid, found.status or "", message.attempt_id, answered_by=found.answered_by or "")
-        return Sighting(seen=True, provider_ref=found.sid, receipt=receipt)
+        return Sighting.among(candidates)
 
     def receive(self, callback: Callback) -> Sequence[Receipt | Reply]:
         """A status of a call of ours, or the request for what to say to whoever answered (`answer_twiml`)."""
@@ -157,6 +155,11 @@ class TwilioVoice:
 
     async def close(self) -> None:
         await self._account.close()
+
+
+def _candidate(record: Any, call: Call) -> Candidate:
+    answered_by = record.answered_by or ""
+    return Candidate(receipt=_receipt(record.sid, record.status or "", call.attempt_id, answered_by=answered_by))
 
 
 def _receipt(

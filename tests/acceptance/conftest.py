@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.demos import Demo
+from tests.acceptance.demos import UNHURRIED, Demo
 from worker.runtime.embedded import start_redis
 from worker.runtime.supervisor import Supervisor
 
@@ -29,7 +29,7 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that has run to its end on SQLite and a Redis of its own; others are held against it."""
-    demo = Demo(tmp_path_factory.mktemp("undisturbed"), (), {})
+    demo = Demo(tmp_path_factory.mktemp("undisturbed"), UNHURRIED, {})
     demo.finish()
     yield demo
     demo.close()

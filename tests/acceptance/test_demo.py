@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.acceptance.demos import eventually
+from tests.acceptance.demos import UNHURRIED, eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("acceptance")]
 
@@ -26,14 +26,14 @@ def test_the_counts_equal_the_ledger_and_add_up_to_the_audience(undisturbed):
 
 
 def test_postgresql_and_a_redis_server_give_the_same_report_as_sqlite(start_demo, undisturbed, postgres_url, redis_url):
-    on_postgres = start_demo(DATABASE_URL=postgres_url, REDIS_URL=redis_url)
+    on_postgres = start_demo(*UNHURRIED, DATABASE_URL=postgres_url, REDIS_URL=redis_url)
     assert on_postgres.finish() == 0, on_postgres.output
 
     assert _outcomes(on_postgres.report) == _outcomes(undisturbed.report)
 
 
 def test_killing_every_worker_midway_changes_no_total_and_reaches_nobody_twice(start_demo, undisturbed):
-    disturbed = start_demo("--speed", "7200")  # so that a restart takes minutes of the campaign's time, not a day
+    disturbed = start_demo("--speed", "3600")  # so that a restart takes minutes of the campaign's time, not a day
     for accepted in (300, 1200, 2000):
         eventually(lambda n=accepted: disturbed.ledger_lines() >= n, 120, f"{accepted} messages")
         for worker in ("sms", "email", "voice", "control"):

@@ -135,6 +135,7 @@ class ChannelContract(SendingContract):
             sighting = await channel.find(self.message(), since=NOW - timedelta(minutes=1))
 
         assert sighting.seen is None
+        assert sighting.without({"somebody's"}) == sighting  # who could not look has not seen its absence
 
     async def test_the_registry_says_what_the_adapter_is(self, provider: LoopbackProvider):
         async with self.channel(provider.url) as channel:

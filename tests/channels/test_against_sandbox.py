@@ -105,7 +105,7 @@ async def test_a_text_is_taken_delivered_and_found(house):
     receipt = await house.heard(ReceiptKind.DELIVERED, "a1")
     sighting = await sms.find(a_text("+12025550142"), since=since)
     absent = await sms.find(a_text("+12025550143"), since=since)
-    later = await sms.find(a_text("+12025550142"), since=since + timedelta(minutes=1))
+    later = await sms.find(a_text("+12025550142"), since=since + timedelta(minutes=11))
 
     assert result.certainty is Certainty.ACCEPTED
     assert receipt.provider_ref == result.provider_ref == sighting.provider_ref

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from channels.errors import UnsupportedMessage
 from channels.results import Certainty, Reason
 from tests.channels import sendgrid_dialect as sendgrid
 from tests.channels.loopback import Reply
@@ -111,20 +110,16 @@ async def test_looking_for_the_culprit_ends_in_time_and_the_rest_was_not_sent(pr
     assert sum(result.certainty is Certainty.NOT_SENT for result in results) > 400
 
 
-async def test_a_mail_no_encoding_can_write_is_refused_and_harms_nobody_else(provider):
+async def test_a_header_sendgrid_writes_itself_refuses_its_mail_and_harms_nobody_else(provider):
     provider.otherwise = accepted
 
-    bad, good = await sendgrid.send(provider, a_mail(1, text="half \ud83d\n\nhi"), a_mail(2))
+    first, bad, last = await sendgrid.send(
+        provider, a_mail(1), a_mail(2, headers={"Reply-To": "re@example.com"}), a_mail(3)
+    )
 
-    assert (bad.certainty, bad.reason) == (Certainty.REFUSED, Reason.CONTENT)
-    assert good.certainty is Certainty.ACCEPTED
-
-
-async def test_a_header_sendgrid_writes_itself_raises_before_any_request(provider):
-    with pytest.raises(UnsupportedMessage, match="reply-to"):
-        await sendgrid.send(provider, a_mail(headers={"Reply-To": "re@example.com"}))
-
-    assert not provider.requests
+    assert (bad.certainty, bad.reason, bad.code) == (Certainty.REFUSED, Reason.CONTENT, "header:reply-to")
+    assert first.certainty is last.certainty is Certainty.ACCEPTED
+    assert [attempts_on_wire(request) for request in provider.requests] == [["attempt-1", "attempt-3"]]
 
 
 async def test_a_sandboxed_mail_was_not_sent_for_real(provider):

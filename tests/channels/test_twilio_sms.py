@@ -165,15 +165,6 @@ async def test_no_more_requests_at_once_than_allowed(provider):
     assert provider.most_in_flight == 7
 
 
-async def test_a_text_no_encoding_can_write_is_refused_and_harms_nobody_else(provider):
-    provider.otherwise = accepted
-
-    bad, good = await _send(provider, a_text(body="half \ud83d"), a_text(attempt_id="other"))
-
-    assert (bad.certainty, bad.reason) == (Certainty.REFUSED, Reason.CONTENT)
-    assert good.certainty is Certainty.ACCEPTED
-
-
 # Later news.
 
 

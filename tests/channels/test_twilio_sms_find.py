@@ -14,14 +14,14 @@ from tests.channels import twilio_dialect as twilio
 from tests.channels.contract_hooks import NOW
 from tests.channels.loopback import json_reply
 
-SID = "SM" + "a" * 32
+SID, SECOND = "SM" + "a" * 32, "SM" + "c" * 32
 SERVICE = "MG" + "b" * 32
 
 pytestmark = pytest.mark.anyio
 
 
-def a_text(sender: str = twilio.OURS) -> Sms:
-    return Sms(attempt_id="attempt-1", to=twilio.PERSON, sender=sender, body="Dear Ann")
+def a_text(sender: str = twilio.OURS, body: str = "Dear Ann") -> Sms:
+    return Sms(attempt_id="attempt-1", to=twilio.PERSON, sender=sender, body=body)
 
 
 def listed(**changes):
@@ -74,10 +74,10 @@ async def test_a_text_that_is_listed_was_sent(provider):
 @pytest.mark.parametrize(
     "other",
     [
-        {"body": "Something else"},
         {"from": "+15555550199"},
-        {"date_created": format_datetime(NOW - timedelta(seconds=6))},
+        {"date_created": format_datetime(NOW - timedelta(minutes=11))},
         {"direction": "inbound"},
+        {"direction": "outbound-reply"},  # Twilio's own answer to STOP
     ],
 )
 async def test_a_text_that_is_not_listed_was_not_sent(provider, other):
@@ -95,13 +95,48 @@ async def test_a_text_twilio_changed_a_little_is_still_ours(provider, body):
     assert (await _find(provider)).seen is True
 
 
-@pytest.mark.parametrize(
-    "records", [[listed(), listed(sid="SM" + "c" * 32)], [listed(body="")], [listed(), listed(body=None)]]
-)
-async def test_where_several_fit_or_a_body_is_gone_nobody_can_say(provider, records):
-    provider.script = [page(*records)]
+async def test_a_text_is_found_though_our_clock_is_minutes_ahead(provider):
+    provider.script = [page(listed(date_created=format_datetime(NOW - timedelta(minutes=9))))]
+
+    assert (await _find(provider)).seen is True
+
+
+@pytest.mark.parametrize("body", ["Dear Ann. Reply STOP to opt out", "Something else", "", None])
+async def test_another_text_to_the_same_person_may_be_ours_as_the_provider_changed_it(provider, body):
+    provider.script = [page(listed(body=body))]
+
+    sighting = await _find(provider)
+
+    assert (sighting.seen, sighting.provider_ref, sighting.receipt) == (None, "", None)
+
+
+async def test_where_several_fit_nobody_can_say(provider):
+    provider.script = [page(listed(), listed(sid=SECOND))]
 
     assert (await _find(provider)).seen is None
+
+
+@pytest.mark.parametrize(
+    ("records", "owned", "seen"),
+    [
+        ([listed(), listed(sid=SECOND)], {SECOND}, True),
+        ([listed()], {SID}, False),
+        ([listed(body="Something else")], {SID}, False),
+        ([listed(body=""), listed(sid=SECOND)], {SECOND}, None),
+        ([listed(), listed(sid=SECOND)], {"SM" + "d" * 32}, None),
+    ],
+)
+async def test_what_other_attempts_own_is_not_taken_for_this_one(provider, records, owned, seen):
+    provider.script = [page(*records)]
+
+    assert (await _find(provider)).without(owned).seen is seen
+
+
+@pytest.mark.parametrize(("theirs", "seen"), [("\N{THUMBS UP SIGN}", True), ("\N{THUMBS DOWN SIGN}", None)])
+async def test_texts_without_letters_are_told_apart(provider, theirs, seen):
+    provider.script = [page(listed(body=theirs))]
+
+    assert (await _find(provider, a_text(body="\N{THUMBS UP SIGN}"))).seen is seen
 
 
 async def test_a_service_chooses_the_sender_itself(provider):
@@ -119,7 +154,7 @@ async def test_all_pages_are_read(provider):
 
 
 async def test_a_list_without_end_leaves_it_open(provider):
-    provider.otherwise = lambda _: page(listed(body="Other"), next_page_uri="/2010-04-01/more.json")
+    provider.otherwise = lambda _: page(listed(direction="inbound"), next_page_uri="/2010-04-01/more.json")
 
     assert (await _find(provider)).seen is None
     assert len(provider.requests) == 5

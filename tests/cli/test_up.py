@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("acceptance")]
 def env_file(desk):
     """What `campaigns up --sandbox` says other terminals should source; it is stopped at the end."""
     del desk.env["DATABASE_URL"], desk.env["REDIS_URL"]
+    desk.env["SMS_PER_SECOND"] = "15"  # a minute of texts, so that there is something to pause
     ports = [word for name in ("--web-port", "--flower-port") for word in (name, str(_free_port()))]
     log = desk.folder / "up.log"
     with log.open("w") as out:
@@ -50,7 +51,7 @@ def test_the_commands_of_the_readme_work_from_another_terminal(desk, env_file):
 
     campaigns("validate", RENEWAL)
     campaigns("import", RENEWAL / "contacts.csv", "--list", "renewal", "--rejects", "rejects.csv")
-    run_id = campaigns("launch", RENEWAL, "--list", "renewal", "--speed", 3600, "--json").json["runId"]
+    run_id = campaigns("launch", RENEWAL, "--list", "renewal", "--speed", 600, "--json").json["runId"]
     _eventually(lambda: campaigns("report", run_id, "--json").json["messages"]["accepted"]["sms"] > 100)
     campaigns("pause", run_id)
     stopped = campaigns("report", run_id, "--json").json["messages"]["accepted"]

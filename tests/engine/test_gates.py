@@ -29,6 +29,7 @@ def test_what_nothing_speaks_against_goes():
         ({"run_status": RunStatus.FAILED}, "CAMPAIGN_CANCELLED"),
         ({"blocked": True}, "SUPPRESSED_BLOCKED"),
         ({"suppressed": True}, "SUPPRESSED_DNC"),
+        ({"opted_out": True}, "SUPPRESSED_DNC"),
         ({"channel_enabled": False}, "CHANNEL_DISABLED"),
         ({"attempts": 3, "max_attempts": 3}, "MAX_ATTEMPTS"),
         ({"to": ""}, "NO_ADDRESS"),

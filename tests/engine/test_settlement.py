@@ -315,3 +315,20 @@ def test_a_crash_does_not_reopen_what_was_cancelled_meanwhile():
     news = from_crash(an_attempt(message_status=MessageStatus.SETTLED), NOW, OPTIONS)
 
     assert (news.attempt_status, news.message_status) == (AttemptStatus.UNKNOWN, MessageStatus.SETTLED)
+
+
+@pytest.mark.parametrize("channel", [ChannelKind.SMS, ChannelKind.EMAIL])
+@pytest.mark.parametrize("reason", [Reason.OTHER, Reason.NONE])
+def test_a_failure_for_a_reason_we_do_not_know_is_not_tried_again(channel, reason):
+    news = receipt(an_attempt(channel=channel, **ACCEPTED), ReceiptKind.FAILED, reason=reason, code="98765")
+
+    assert (news.message_status, news.category) == (MessageStatus.SETTLED, "FAILED_TECH")
+
+
+def test_a_text_the_carrier_says_it_failed_to_deliver_is_tried_once_more():
+    facts = an_attempt(**ACCEPTED)
+    first = receipt(facts, ReceiptKind.FAILED, reason=Reason.PROVIDER_ERROR, code="30008")
+    second = receipt(replace(facts, number=2, counted=1), ReceiptKind.FAILED, reason=Reason.PROVIDER_ERROR)
+
+    assert (first.message_status, first.disposition) == (MessageStatus.QUEUED, "SMS_UNKNOWN_ERROR")
+    assert second.message_status is MessageStatus.SETTLED

@@ -1,7 +1,9 @@
 """Installations for tests of the runtime."""
 
+import io
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,12 @@ def house(open_house: Callable[..., House]) -> House:
 
 
 @pytest.fixture
-def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+def logged() -> Iterator[io.StringIO]:
     """What our processes would have logged, with their own configuration."""
-    root = logging.getLogger()
+    root, lines = logging.getLogger(), io.StringIO()
     handlers, level = list(root.handlers), root.level
-    configure_logging(Settings(_env_file=None, log_level="DEBUG"))
-    yield lambda: capsys.readouterr().err
+    with redirect_stderr(lines):
+        configure_logging(Settings(_env_file=None, log_level="DEBUG"))
+    yield lines
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()

@@ -67,7 +67,7 @@ class Beside:
 
 
 class HandRuntime(Runtime):
-    """A runtime whose clock can be turned forward. The database's clock, which leases go by, stays as it is."""
+    """A runtime whose clock can be turned forward. The database's clock stays as it is."""
 
     ahead = timedelta()
 
@@ -112,8 +112,6 @@ class House:
             "http_connect_timeout_seconds": 1.0,
             "sms_per_second": 10_000.0,
             "calls_per_second": 10_000.0,
-            "lease_seconds": 0.05,
-            "inbox_lease_seconds": 0.05,
         }
         return Settings(_env_file=None, **at_the_sandbox | changes)
 
@@ -199,6 +197,12 @@ class House:
         for rt in self._runtimes:
             rt.ahead += timedelta(**how_much)
 
+    def leases_end(self) -> None:
+        """Whoever holds a claim is thought dead from now on. Leases go by the database's clock, so they end there."""
+        with self.store.engine.begin() as conn:
+            for table in (attempts, enrollments):
+                conn.execute(table.update().where(table.c.lease_until.is_not(None)).values(lease_until=0))
+
     # The provider
 
     def faults(self, **faults: Any) -> None:
@@ -249,10 +253,10 @@ def person(number: int, **changes: Any) -> ContactRow:
     return ContactRow(**known | changes)
 
 
-def until(holds: Callable[[], Any], what: str = "it") -> Any:
+def until(holds: Callable[[], Any], what: str = "it", seconds: float = DEADLINE_SECONDS) -> Any:
     """Poll until something holds, and return it."""
-    ends = time.monotonic() + DEADLINE_SECONDS
+    ends = time.monotonic() + seconds
     while not (found := holds()):
-        assert time.monotonic() < ends, f"waited {DEADLINE_SECONDS} s for {what}"
+        assert time.monotonic() < ends, f"waited {seconds:g} s for {what}"
         time.sleep(0.005)
     return found

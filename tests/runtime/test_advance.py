@@ -10,7 +10,7 @@ from twilio.request_validator import RequestValidator
 from channels.base import Callback
 from channels.messages import ChannelKind
 from channels.sandbox.settings import AUTH_TOKEN
-from tests.runtime.house import ASK, TENANT, TEXT, person, until
+from tests.runtime.house import ASK, TENANT, TEXT, person
 from worker.domain.effects import Transition
 from worker.domain.enrollment import Enrollment, Frame, Recipient
 from worker.runtime.hints import Work
@@ -70,8 +70,7 @@ def test_more_people_than_fit_into_one_claim_are_stepped_claim_by_claim(open_hou
     assert [hint.work for hint in house.hints] == [Work.SMS] * 3
 
 
-def test_who_is_being_stepped_elsewhere_is_left_alone(open_house):
-    house = open_house(lease_seconds=60)
+def test_who_is_being_stepped_elsewhere_is_left_alone(house):
     house.launch(TEXT, people=3)
     assert len(claim(house)) == 3
 
@@ -81,7 +80,8 @@ def test_who_is_being_stepped_elsewhere_is_left_alone(open_house):
 def test_a_worker_that_wakes_up_after_its_lease_writes_nothing(house):
     house.launch(TEXT)
     [stale] = claim(house)
-    until(house.advance, "the lease to end")
+    house.leases_end()
+    house.advance()
     written = house.enrollment()
 
     late = StepCommit(claim=stale, transition=Transition(enrollment=stale.enrollment))
@@ -100,7 +100,9 @@ def test_one_whose_step_raises_does_not_stop_its_batch_and_is_set_aside_with_a_r
 
     assert house.advance() == 4
     assert len(house.rows(messages)) == 4
-    until(lambda: house.advance() or house.counts().get("failed"), "it to be set aside")
+    for _ in range(5):
+        house.leases_end()
+        house.advance()
 
     [row] = [row for row in house.rows(enrollments) if row.enrollment_id == first]
     assert row.reason.startswith("quarantined: 5 workers took it")
@@ -114,7 +116,7 @@ def test_a_step_that_raises_is_logged_without_the_person_in_it(house, state, log
 
     house.advance()
 
-    said = logged()
+    said = logged.getvalue()
     assert house.enrollment().enrollment_id in said
     assert not {word for word in ("2025550199", "Wilhelmina", "p1@example.com") if word in said}
 
@@ -149,8 +151,8 @@ def test_a_reply_that_came_after_the_deadline_had_been_acted_on_undoes_nothing(h
 def test_a_step_and_all_it_owes_are_one_commit(house):
     house.launch(TEXT)
     [claimed] = claim(house)
-    house.later(seconds=1)
-    until(house.advance, "the lease to end")
+    house.leases_end()
+    house.advance()
 
     with house.store.engine.connect() as conn:
         owed = conn.execute(select(messages.c.enrollment_id, messages.c.visit)).all()

@@ -163,7 +163,8 @@ def test_who_has_no_address_is_settled_without_a_request(house):
 def test_a_channel_that_is_off_in_the_campaign_of_the_run_sends_nothing(house):
     house.launch(TEXT)
     run = house.store.get_run(TENANT, house.run_id)
-    house.store.create_run(replace(run, run_id="off", campaign={**run.campaign, "useForSMS": False}, enrolled=False))
+    off = replace(run, run_id="off", campaign={**run.campaign, "useForSMS": False}, enrolled=False)
+    house.store.create_run(off, again=True)
     house.store.change_run_status(TENANT, house.run_id, RunStatus.CANCELLED, house.rt.now())
     launching.cancel_rest(house.rt, TENANT, house.run_id)
     house.run_id = "off"
@@ -183,7 +184,7 @@ def assert_stopped(house, disposition):
 
 
 def test_a_stalled_provider_is_given_up_in_time_and_what_it_may_have_taken_is_in_doubt(open_house):
-    house = open_house(http_timeout_seconds=0.4, http_connect_timeout_seconds=0.2)
+    house = open_house(http_timeout_seconds=1.5, http_connect_timeout_seconds=1.4)
     house.launch(TEXT, people=3)
     house.advance()
     house.faults(accept_then_timeout=1.0)

@@ -46,10 +46,6 @@ def crash_in_mid_call(house, kind=ChannelKind.SMS):
     house.faults()
 
 
-def until_the_lease_is_over(house):
-    until(lambda: house.store.stale_dispatching(limit=10), "the lease to end")
-
-
 def hear(house, kind, attempt_id, **more):
     """A callback about an attempt, already verified."""
     receipt = Receipt(event_key=f"{attempt_id}:{kind}", kind=kind, attempt_id=attempt_id, **more)
@@ -72,7 +68,7 @@ def test_after_a_crash_nothing_is_sent_before_the_provider_was_asked(house, cras
     left = len(house.ledger())
     assert house.message().status == "dispatching"
 
-    until_the_lease_is_over(house)
+    house.leases_end()
     house.reconcile()
     house.dispatch()
 
@@ -86,7 +82,7 @@ def test_a_message_that_had_left_is_found_at_the_provider_and_not_sent_again(ope
     house.launch(action)
     house.advance()
     crash_in_mid_call(house, kind)
-    until_the_lease_is_over(house)
+    house.leases_end()
     house.reconcile()
 
     house.later(seconds=121)
@@ -106,7 +102,7 @@ def test_a_message_that_had_left_is_known_by_its_callback_without_asking(house):
 
     hear(house, ReceiptKind.DELIVERED, attempt.attempt_id, provider_ref=house.ledger()[0]["ref"])
     apply_inbox(house.rt)
-    until(lambda: not house.reconcile())
+    house.leases_end()
     house.later(days=1)
     house.reconcile()
     house.dispatch()
@@ -121,7 +117,7 @@ def test_a_message_that_never_left_is_sent_once_after_two_looks(open_house, acti
     house.launch(action)
     house.advance()
     crash_before_the_request(house, kind)
-    until_the_lease_is_over(house)
+    house.leases_end()
     house.reconcile()
 
     house.later(seconds=121)
@@ -146,7 +142,7 @@ def test_a_text_equal_to_one_we_know_of_is_not_taken_for_the_one_in_doubt(open_h
     house.dispatch()
     house.advance()
     crash_before_the_request(house)
-    until_the_lease_is_over(house)
+    house.leases_end()
 
     for _ in range(4):
         house.reconcile()
@@ -165,7 +161,7 @@ def test_two_texts_in_doubt_are_never_both_taken_for_the_only_one_the_provider_h
     assert house.run_id != first
     house.advance()
     crash_before_the_request(house)
-    until(lambda: len(house.store.stale_dispatching(limit=10)) == 2)
+    house.leases_end()
 
     for _ in range(6):
         house.reconcile()
@@ -179,7 +175,7 @@ def test_a_provider_that_cannot_be_asked_settles_nothing(open_house):
     house.launch(TEXT)
     house.advance()
     crash_before_the_request(house)
-    until_the_lease_is_over(house)
+    house.leases_end()
     house.reconcile()
     house.later(seconds=121)
 

@@ -60,7 +60,8 @@ def test_an_answer_that_comes_after_the_lease_still_counts(open_house, provider,
 
     with ThreadPoolExecutor() as pool:
         sending = pool.submit(lambda: sender.run(dispatch(sender, TENANT, house.run_id, ChannelKind.SMS)))
-        until(lambda: provider.requests and house.store.stale_dispatching(limit=1), "the lease to end")
+        until(lambda: provider.requests, "the request")
+        house.leases_end()
         house.reconcile()
         assert house.attempts()[0].status == "unknown", "the worker was thought dead"
         sending.result()

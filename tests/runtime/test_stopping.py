@@ -124,7 +124,7 @@ def test_a_cancelled_run_with_a_message_in_doubt_ends_when_the_doubt_does(house,
     assert house.store.get_run(TENANT, house.run_id).finished_at is None, "its message may still have left"
 
     for _ in range(6):
-        until(lambda: not house.store.in_flight(TENANT, house.run_id) or house.store.stale_dispatching(limit=1))
+        house.leases_end()
         house.tick_only()
         house.later(seconds=200)
 

@@ -8,7 +8,7 @@ import pytest
 from channels.messages import ChannelKind
 from channels.results import ReceiptKind
 from tests.runtime.house import CALL, MAIL, TENANT, TEXT, until
-from tests.runtime.test_doubt import crash_before_the_request, hear, until_the_lease_is_over
+from tests.runtime.test_doubt import crash_before_the_request, hear
 from worker.runtime import launch as launching
 from worker.runtime.hints import Work
 from worker.runtime.tick import tick
@@ -63,7 +63,7 @@ def test_an_attempt_whose_worker_died_is_hinted_at(house):
     house.launch(TEXT)
     house.advance()
     crash_before_the_request(house)
-    until_the_lease_is_over(house)
+    house.leases_end()
 
     assert hinted(house) == {Work.RECONCILE}
 

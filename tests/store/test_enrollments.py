@@ -216,8 +216,11 @@ def test_a_row_that_breaks_its_worker_is_failed_with_the_reason(store):
         assert claim_steps(store, run_id, lease=OVER)
     assert claim_steps(store, run_id, lease=OVER) == []
     (row,) = rows(store, enrollments)
-    assert row.status == "failed"
+    assert (row.status, row.disposition) == ("failed", "WORKFLOW_FAILED")
     assert "quarantined" in row.reason
+    (outcome,) = rows(store, outcomes)
+    assert (outcome.enrollment_id, outcome.disposition) == (row.enrollment_id, "WORKFLOW_FAILED")
+    assert outcome.detail == row.reason
     assert store.finish_run_if_done(TENANT, run_id, NOW)
 
 

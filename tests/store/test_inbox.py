@@ -30,7 +30,7 @@ def test_the_second_copy_of_a_piece_of_news_is_nothing(store):
     assert store.inbox_add([news("a"), news("b"), news("a")]).new == 2
     assert store.inbox_add([news("b"), news("c")]).new == 1
     assert store.inbox_add([]).new == 0
-    assert [row.payload["key"] for row in store.inbox_claim(limit=9, lease=LEASE)] == ["a", "b", "c"]
+    assert [row.payload["key"] for row in store.inbox_claim(TENANT, limit=9, lease=LEASE)] == ["a", "b", "c"]
 
 
 def test_the_same_key_of_another_tenant_is_other_news(store):
@@ -42,7 +42,7 @@ def test_news_is_with_one_worker_at_a_time(store):
 
     def drain(_):
         mine = []
-        while claimed := store.inbox_claim(limit=7, lease=LEASE):
+        while claimed := store.inbox_claim(TENANT, limit=7, lease=LEASE):
             mine += [row.inbox_id for row in claimed]
         return mine
 
@@ -53,30 +53,38 @@ def test_news_is_with_one_worker_at_a_time(store):
 
 def test_news_whose_worker_died_is_claimed_again_and_what_is_done_never(store):
     store.inbox_add([news("a")])
-    (first,) = store.inbox_claim(limit=1, lease=OVER)
-    (second,) = store.inbox_claim(limit=1, lease=LEASE)
+    (first,) = store.inbox_claim(TENANT, limit=1, lease=OVER)
+    (second,) = store.inbox_claim(TENANT, limit=1, lease=LEASE)
     assert (second.inbox_id, second.tries) == (first.inbox_id, 2)
     store.inbox_done([second.inbox_id], NOW)
     make_due(store)
-    assert store.inbox_claim(limit=1, lease=LEASE) == []
+    assert store.inbox_claim(TENANT, limit=1, lease=LEASE) == []
 
 
 def test_news_of_an_unknown_attempt_is_looked_at_again_less_and_less_often(store):
     store.inbox_add([news("a")])
     waits = []
     for _ in range(12):
-        (row,) = store.inbox_claim(limit=1, lease=LEASE)
+        (row,) = store.inbox_claim(TENANT, limit=1, lease=LEASE)
         before = store.now()
         store.inbox_defer([row.inbox_id], NOW)
         waits.append(round(the_rows(store)[0].due_at / 1000 - before.timestamp()))
-        assert store.inbox_claim(limit=1, lease=LEASE) == []
+        assert store.inbox_claim(TENANT, limit=1, lease=LEASE) == []
         make_due(store)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
 
 
 def test_news_of_an_unknown_attempt_is_given_up_after_a_day_with_a_note(store):
     store.inbox_add([news("old", received_at=NOW - timedelta(hours=25)), news("new")])
-    store.inbox_defer([row.inbox_id for row in store.inbox_claim(limit=9, lease=LEASE)], NOW)
+    store.inbox_defer([row.inbox_id for row in store.inbox_claim(TENANT, limit=9, lease=LEASE)], NOW)
     make_due(store)
-    assert [row.payload["key"] for row in store.inbox_claim(limit=9, lease=LEASE)] == ["new"]
+    assert [row.payload["key"] for row in store.inbox_claim(TENANT, limit=9, lease=LEASE)] == ["new"]
     assert sorted(row.note for row in the_rows(store)) == ["", "given up: nobody knows its attempt"]
+
+
+def test_news_is_applied_by_the_tenant_it_was_sent_to(store):
+    store.inbox_add([news("a")])
+    assert not store.inbox_is_waiting(STRANGER)
+    assert store.inbox_claim(STRANGER, limit=9, lease=LEASE) == []
+    assert store.inbox_is_waiting(TENANT)
+    assert len(store.inbox_claim(TENANT, limit=9, lease=LEASE)) == 1

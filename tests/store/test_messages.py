@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select, update
@@ -13,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from channels.messages import ChannelKind
 from tests.store.builders import (
     KEY,
+    LEASE,
     NOW,
     OVER,
     STRANGER,
@@ -22,10 +24,13 @@ from tests.store.builders import (
     claim_steps,
     claim_texts,
     delivered,
+    enrolled_run,
     queued_run,
+    step_to,
+    text_to,
 )
 from worker.domain.attempt import AttemptStatus, MessageStatus, Settlement
-from worker.domain.events import Settled
+from worker.domain.events import OptedOut, Settled
 from worker.domain.run import RunStatus
 from worker.engine.gates import Go, Later, Skip
 from worker.store import rates, transactions
@@ -63,7 +68,7 @@ def test_the_intent_is_committed_before_the_claim_is_given_out(store):
     assert (attempt.attempt_id, attempt.status, attempt.number) == (facts.attempt_id, "dispatching", 1)
     assert facts.content == {"body": "hello"}
     assert facts.key == KEY
-    assert store.attempt_facts([facts.attempt_id]) == [facts]
+    assert store.attempt_facts([facts.attempt_id], TENANT) == [facts]
 
 
 def test_the_database_refuses_a_second_live_attempt(store):
@@ -245,7 +250,7 @@ def test_a_crashed_dispatch_shows_up_when_its_lease_is_over_and_not_before(store
     run_id = queued_run(store, 2)
     crashed = claim_texts(store, run_id, 1, lease=OVER).attempts
     claim_texts(store, run_id, 1)
-    assert store.stale_dispatching(limit=10) == list(crashed)
+    assert store.stale_dispatching(TENANT, limit=10) == list(crashed)
 
 
 def test_unknown_and_silent_attempts_show_up_when_they_are_due(store):
@@ -258,10 +263,10 @@ def test_unknown_and_silent_attempts_show_up_when_they_are_due(store):
         due_at=NOW + timedelta(minutes=2),
     )
     store.settle([unknown, accepted(quiet)], NOW)
-    assert store.due_unknown(NOW, limit=5) == store.silent_accepted(NOW, limit=5) == []
-    (found,) = store.due_unknown(NOW + timedelta(minutes=2), limit=5)
+    assert store.due_unknown(TENANT, NOW, limit=5) == store.silent_accepted(TENANT, NOW, limit=5) == []
+    (found,) = store.due_unknown(TENANT, NOW + timedelta(minutes=2), limit=5)
     assert (found.attempt_id, found.status) == (lost.attempt_id, AttemptStatus.UNKNOWN)
-    (found,) = store.silent_accepted(NOW + timedelta(hours=6), limit=5)
+    (found,) = store.silent_accepted(TENANT, NOW + timedelta(hours=6), limit=5)
     assert (found.attempt_id, found.status) == (quiet.attempt_id, AttemptStatus.ACCEPTED)
 
 
@@ -270,8 +275,58 @@ def test_another_tenant_can_neither_claim_nor_look(store):
     assert claim_texts(store, run_id, tenant=STRANGER).attempts == ()
     (facts,) = claim_texts(store, run_id).attempts
     assert store.attempt_facts([facts.attempt_id], STRANGER) == []
-    assert store.facts_by_ref(["SM1"], tenant_id=STRANGER) == []
+    assert store.facts_by_ref(["SM1"], "twilio", STRANGER) == []
     assert store.in_flight(STRANGER, run_id) == 0
     assert store.held(STRANGER, run_id) == []
     stolen = replace(delivered(facts), facts=replace(facts, tenant_id=STRANGER))
     assert store.settle([stolen], NOW).applied == ()
+
+
+def test_after_a_stop_nothing_leaves_that_was_queued_on_another_channel(store):
+    run_id = enrolled_run(store, 2)
+    stopped, other = claim_steps(store, run_id)
+    mails = [text_to(claim, channel=ChannelKind.EMAIL, to="ann@example.org") for claim in (stopped, other)]
+    store.commit_steps([step_to(c, effects=[mail]) for c, mail in zip((stopped, other), mails, strict=True)], NOW)
+    store.signal([(TENANT, stopped.enrollment.enrollment_id, OptedOut(channel=ChannelKind.SMS))], NOW)
+    asked = {}
+
+    def gate(facts):
+        asked[facts.opted_out] = asked.get(facts.opted_out, 0) + 1
+        return Later()
+
+    claim_mails = partial(store.claim_messages, TENANT, run_id, ChannelKind.EMAIL, limit=9, lease=LEASE, now=NOW)
+    claim_mails(provider="sendgrid", rules=Rules(), gate=gate)
+    assert asked == {True: 1, False: 1}
+
+
+def test_what_a_step_still_owes_when_a_stop_has_come_never_leaves(store):
+    run_id = enrolled_run(store, 1)
+    (claim,) = claim_steps(store, run_id)
+    store.signal([(TENANT, claim.enrollment.enrollment_id, OptedOut(channel=ChannelKind.EMAIL))], NOW)
+    store.commit_steps([step_to(claim, effects=[text_to(claim)])], NOW)  # the step was under way
+    claimed = claim_texts(store, run_id)
+    assert (claimed.attempts, claimed.settled) == ((), 1)
+    (outcome,) = rows(store, outcomes)
+    assert (outcome.disposition, outcome.detail) == ("SUPPRESSED_DNC", "the person said stop")
+    (again,) = claim_steps(store, run_id)
+    store.commit_steps([step_to(again, effects=[text_to(again, KEY._replace(visit=2))])], NOW)
+    assert claim_texts(store, run_id).attempts == ()  # the mark outlives the signal
+
+
+def test_a_sweep_looks_only_at_its_own_tenant(store):
+    run_id = queued_run(store, 3)
+    lost, quiet, crashed = claim_texts(store, run_id, lease=OVER).attempts
+    unknown = replace(accepted(lost), attempt_status=AttemptStatus.UNKNOWN, message_status=MessageStatus.UNKNOWN)
+    store.settle([unknown, accepted(quiet)], NOW)
+    later = NOW + timedelta(days=1)
+
+    def found(tenant):
+        sweeps = (
+            store.stale_dispatching(tenant, limit=5),
+            store.due_unknown(tenant, later, limit=5),
+            store.silent_accepted(tenant, later, limit=5),
+        )
+        return [facts.attempt_id for sweep in sweeps for facts in sweep]
+
+    assert found(TENANT) == [crashed.attempt_id, lost.attempt_id, quiet.attempt_id]
+    assert found(STRANGER) == []

@@ -1,6 +1,8 @@
 """The life of a run: it ends when nothing of it is open, stops when it is told to, and its numbers add up."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -25,8 +27,8 @@ from worker.domain.attempt import AttemptStatus, MessageStatus, Settlement
 from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.events import Replied
 from worker.domain.run import RunStatus
-from worker.store.errors import IllegalTransition, NotFound
-from worker.store.rows import Added, Heard, InboxEntry, WorkKind
+from worker.store.errors import AlreadyRunning, IllegalTransition, NotFound
+from worker.store.rows import Added, Document, Heard, InboxEntry, WorkKind
 from worker.store.tables import enrollments, messages, signals
 
 DONE = EnrollmentStatus.FINISHED
@@ -38,7 +40,7 @@ def rows(store, table):
 
 
 def due(store, now=NOW):
-    return {work.kind: work.count for work in store.due_work(now)}
+    return {work.kind: work.count for work in store.due_work(TENANT, now)}
 
 
 def test_a_run_comes_back_as_it_was_launched(store):
@@ -227,7 +229,7 @@ def test_what_a_person_says_is_with_their_enrollment_when_it_is_kept(store):
     assert store.inbox_add([entry, entry]) == Added(new=1, runs=frozenset({(TENANT, run_id)}))
     assert store.inbox_add([entry]) == Added()
 
-    assert not store.inbox_is_waiting()
+    assert not store.inbox_is_waiting(TENANT)
     assert [c.enrollment.enrollment_id for c in claim_steps(store, run_id)] == [row.enrollment_id]
 
 
@@ -237,3 +239,89 @@ def test_enrolling_from_several_workers_at_once_enrolls_everybody_once(store):
         counts = list(pool.map(lambda _: store.enroll_chunk(TENANT, run_id, 7, NOW), range(12)))
     assert sum(counts) == 60
     assert len({row.contact_id for row in rows(store, enrollments)}) == 60
+
+
+def accepted_run(store):
+    """A run whose only message is with the provider, and whose enrollment has failed meanwhile."""
+    run_id = queued_run(store, 1)
+    enrollment_id = rows(store, enrollments)[0].enrollment_id
+    (facts,) = claim_texts(store, run_id).attempts
+    store.settle([accepted(facts)], NOW)
+    store.signal([(TENANT, enrollment_id, Replied(channel=ChannelKind.SMS, body=""))], NOW)
+    store.commit_steps([step_to(claim_steps(store, run_id)[0], EnrollmentStatus.FAILED)], NOW)
+    return run_id, store.attempt_facts([facts.attempt_id], TENANT)[0]
+
+
+def failed(facts):
+    """A receipt that queues it again."""
+    return Settlement(
+        facts=facts, attempt_status=AttemptStatus.CLOSED, message_status=MessageStatus.QUEUED, rank=4, due_at=NOW
+    )
+
+
+def test_a_run_with_a_receipt_to_come_is_not_complete_and_somebody_completes_it_when_it_came(store):
+    run_id, facts = accepted_run(store)
+    assert not store.finish_run_if_done(TENANT, run_id, NOW)
+    assert due(store) == {}  # nothing to do but to wait for the receipt
+    store.settle([failed(facts)], NOW)
+    assert due(store) == {WorkKind.SMS: 1}
+    (second,) = claim_texts(store, run_id).attempts
+    store.settle([delivered(second)], NOW)
+    assert due(store) == {WorkKind.ADVANCE: 1}
+    assert store.finish_run_if_done(TENANT, run_id, NOW)
+
+
+def test_a_retry_that_comes_back_to_a_cancelled_run_is_settled_as_cancelled(store):
+    run_id, facts = accepted_run(store)
+    store.change_run_status(TENANT, run_id, RunStatus.CANCELLED, NOW)
+    assert store.cancel_chunk(TENANT, run_id, 10, NOW) == 0
+    assert store.get_run(TENANT, run_id).finished_at is None
+    assert due(store) == {}
+    store.settle([failed(facts)], NOW)
+    assert due(store) == {WorkKind.CANCEL: 1}
+    while store.cancel_chunk(TENANT, run_id, 10, NOW):
+        pass
+    assert [(m.status, m.disposition) for m in rows(store, messages)] == [("settled", "CAMPAIGN_CANCELLED")]
+    assert store.get_run(TENANT, run_id).finished_at == NOW
+    assert due(store) == {}
+
+
+def test_of_equal_launches_at_once_one_is_made_and_the_others_are_told_of_it(store):
+    run = store.get_run(TENANT, new_run(store, 0))
+    store.change_run_status(TENANT, run.run_id, RunStatus.CANCELLED, NOW)
+    together = threading.Barrier(4)
+
+    def launch(number):
+        together.wait()
+        try:
+            store.create_run(replace(run, run_id=f"run_{number}"))
+        except AlreadyRunning as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(4) as pool:
+        refusals = [error for error in pool.map(launch, range(4)) if error]
+    (made,) = store.find_runs(TENANT, statuses=[RunStatus.RUNNING])
+    assert {(error.run_id, error.status) for error in refusals} == {(made.run_id, RunStatus.RUNNING)}
+    assert len(refusals) == 3
+    store.create_run(replace(run, run_id="meant"), again=True)
+    store.create_run(replace(run, run_id="elsewhere", contact_list_id="another"))
+    store.create_run(replace(run, run_id="theirs", tenant_id=STRANGER))
+
+
+def test_a_launch_that_is_refused_saves_none_of_its_documents(store):
+    run = store.get_run(TENANT, new_run(store, 0))
+    document = Document(type="campaign", id="c", name="Autumn", data={})
+    with pytest.raises(AlreadyRunning, match="cancel it, or launch with --again"):
+        store.create_run(replace(run, run_id="second"), saving=[document])
+    assert store.list_documents(TENANT, "campaign") == []
+    store.create_run(replace(run, run_id="second"), saving=[document], again=True)
+    assert store.list_documents(TENANT, "campaign") == [document]
+
+
+def test_a_process_hears_only_of_the_work_of_its_own_tenant(store):
+    queued_run(store, 1)
+    claim_texts(store, queued_run(store, 1), lease=OVER)
+    store.inbox_add([InboxEntry(tenant_id=TENANT, provider="twilio", event_key="a", payload={}, received_at=NOW)])
+    assert {WorkKind.SMS, WorkKind.INBOX, WorkKind.RECONCILE} <= due(store).keys()
+    assert store.due_work(STRANGER, NOW) == []

@@ -100,7 +100,7 @@ def test_late_news_on_old_facts_never_takes_a_message_back(store):
     _, (facts,) = sent_texts(store)
     store.settle([delivered(facts)], NOW)
     assert len(store.settle([accepted(facts)], NOW).lost) == 1
-    (now_known,) = store.attempt_facts([facts.attempt_id])
+    (now_known,) = store.attempt_facts([facts.attempt_id], TENANT)
     assert (now_known.rank, now_known.message_status) == (4, MessageStatus.SETTLED)
     store.settle([replace(delivered(now_known), rank=2, disposition="")], NOW)
     (attempt,), (message,) = rows(store, attempts), rows(store, messages)
@@ -111,7 +111,7 @@ def test_late_news_on_old_facts_never_takes_a_message_back(store):
 def test_news_that_saw_a_lower_rank_is_decided_again(store):
     _, (facts,) = sent_texts(store)
     store.settle([accepted(facts)], NOW)
-    (facts,) = store.attempt_facts([facts.attempt_id])
+    (facts,) = store.attempt_facts([facts.attempt_id], TENANT)
     sent, deferred = replace(accepted(facts), rank=2, code="sent"), replace(accepted(facts), rank=2, code="deferred")
     assert store.settle([sent], NOW).applied
     assert store.settle([deferred], NOW).lost == (deferred,)
@@ -120,10 +120,10 @@ def test_news_that_saw_a_lower_rank_is_decided_again(store):
 
 def test_a_result_that_comes_after_its_lease_is_still_knowledge(store):
     run_id, (facts,) = sent_texts(store, lease=OVER)
-    assert store.stale_dispatching(limit=5)
+    assert store.stale_dispatching(TENANT, limit=5)
     assert store.settle([accepted(facts, ref="SM1", signals=(HandedOver(message=KEY),))], NOW).applied
-    assert store.stale_dispatching(limit=5) == []
-    assert store.facts_by_ref(["SM1", "SM2", ""])[0].attempt_id == facts.attempt_id
+    assert store.stale_dispatching(TENANT, limit=5) == []
+    assert store.facts_by_ref(["SM1", "SM2", ""], "twilio", TENANT)[0].attempt_id == facts.attempt_id
     assert len(claim_steps(store, run_id)) == 1
 
 
@@ -140,7 +140,7 @@ def test_what_surely_never_left_is_sent_again_as_a_new_attempt(store):
 def test_attempts_that_reached_the_provider_are_counted_once_each(store):
     run_id, (first,) = sent_texts(store)
     store.settle([accepted(first)], NOW)
-    (first,) = store.attempt_facts([first.attempt_id])
+    (first,) = store.attempt_facts([first.attempt_id], TENANT)
     assert first.counted == 0  # those before it
     busy = Settlement(
         facts=first, attempt_status=AttemptStatus.CLOSED, message_status=MessageStatus.QUEUED, rank=4, due_at=NOW
@@ -168,15 +168,15 @@ def test_attempts_at_the_other_messages_of_a_contact_are_counted_by_channel(stor
     ).attempts
 
     assert (second.counted, second.counted_elsewhere, mail.counted_elsewhere) == (0, 1, 0)
-    assert store.attempt_facts([second.attempt_id])[0].counted_elsewhere == 1
+    assert store.attempt_facts([second.attempt_id], TENANT)[0].counted_elsewhere == 1
 
 
 def test_one_settlement_the_database_refuses_does_not_spoil_its_batch(store):
     run_id, (stale, other) = sent_texts(store, 2)
     store.settle([again(stale, due_at=NOW)], NOW)
-    (stale,) = store.attempt_facts([stale.attempt_id])
+    (stale,) = store.attempt_facts([stale.attempt_id], TENANT)
     claim_texts(store, run_id)  # a second attempt is live
-    (stale,) = store.attempt_facts([stale.attempt_id])
+    (stale,) = store.attempt_facts([stale.attempt_id], TENANT)
     revived = accepted(stale)
     result = store.settle([revived, accepted(other)], NOW)
     assert result.refused == (stale.attempt_id,)
@@ -195,7 +195,7 @@ def test_a_held_message_is_not_taken_back_by_news_that_saw_it_unknown(store):
     run_id, (facts,) = sent_texts(store)
     unknown = Settlement(facts=facts, attempt_status=AttemptStatus.UNKNOWN, message_status=MessageStatus.UNKNOWN)
     store.settle([unknown], NOW)
-    (seen,) = store.attempt_facts([facts.attempt_id])
+    (seen,) = store.attempt_facts([facts.attempt_id], TENANT)
     store.settle([replace(unknown, facts=seen, message_status=MessageStatus.HELD)], NOW)
     assert len(store.settle([replace(unknown, facts=seen, lookups=1)], NOW).lost) == 1
     assert [held.attempt_id for held in store.held(TENANT, run_id)] == [facts.attempt_id]

@@ -2,18 +2,19 @@
 
 import sqlite3
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tests.store.builders import TENANT, new_run
-from worker.store import transactions
+from worker.store import dialect, transactions
 from worker.store.errors import CommitUnknown
 from worker.store.facade import Store
-from worker.store.tables import rates, runs
+from worker.store.tables import contacts, rates, runs
 
 
 @pytest.fixture
@@ -178,3 +179,25 @@ def test_a_writer_on_sqlite_holds_the_database_from_its_first_moment(sqlite_url)
 
     transactions.write(store.engine, work)
     store.close()
+
+
+def test_an_error_does_not_repeat_what_is_in_the_rows(store):
+    """Neither the parameters nor, on PostgreSQL, what the server quotes of them."""
+
+    def unreadable(conn):
+        conn.execute(text("SELECT nonsense WHERE '' = :body"), {"body": "my secret"})
+
+    def untranslatable(conn):
+        batch = '["my secret", "\\u0000"]'
+        function = "jsonb_array_elements_text(CAST(:batch AS jsonb))" if postgres else "nonsense(:batch)"
+        conn.execute(text(f"SELECT {function}"), {"batch": batch})
+
+    def incomplete(conn):
+        names = ("tenant_id", "contact_id", "phone", "fields")
+        dialect.bulk_insert(conn, contacts, names, [("acme", "c", None, "my secret")])
+
+    postgres = store.engine.dialect.name == "postgresql"
+    for work in (unreadable, untranslatable, incomplete):
+        with pytest.raises(DBAPIError) as raised:
+            transactions.write(store.engine, work)
+        assert "secret" not in "".join(traceback.format_exception(raised.value))

@@ -140,6 +140,7 @@ _SMS: Final = (
     _rule("SMS_OPTED_OUT", _C.OPTED_OUT, "Opted out of texts", suppress=True),
     _rule("SMS_QUEUE_OVERFLOW", _C.FAILED_TECH, "Too many texts at once", retry=_again(60, 5, 2.0), counts=False),
     _rule("SMS_UNKNOWN_ERROR", _C.FAILED_TECH, "Text failed", "the carrier did not say why", retry=_again(_HOUR, 2)),
+    _rule("SMS_FAILED", _C.FAILED_TECH, "Text failed", "for a reason we do not know"),
     _rule("SMS_CONFIG", _C.FAILED_CONFIG, "Texting is misconfigured", "sender, permission, login", counts=False),
 )
 
@@ -160,7 +161,7 @@ _EMAIL: Final = (
     _rule("EMAIL_SPAM_REPORT", _C.OPTED_OUT, "Reported as spam", suppress=True),
     _rule("EMAIL_UNSUBSCRIBED", _C.OPTED_OUT, "Unsubscribed", suppress=True),
     _rule("EMAIL_THROTTLED", _C.FAILED_TECH, "Too many mails at once", retry=_again(60, 5, 2.0), counts=False),
-    _rule("EMAIL_FAILED", _C.FAILED_TECH, "Mail failed", "the provider did not say why", retry=_again(_HOUR, 2)),
+    _rule("EMAIL_FAILED", _C.FAILED_TECH, "Mail failed", "the provider did not say why"),
     _rule("EMAIL_CONFIG", _C.FAILED_CONFIG, "Mailing is misconfigured", "sender not verified, login", counts=False),
 )
 
@@ -182,6 +183,7 @@ _ENGINE: Final = (
     _rule("CALLBACK", _C.PENDING, "Asked to be called back"),
     _rule("PERSONAL_CALLBACK", _C.PENDING, "Asked to be called back by the same person"),
     _rule("RENDER_FAILED", _C.FAILED_CONFIG, "Template failed", "a value it needs is missing", counts=False),
+    _rule("WORKFLOW_FAILED", _C.FAILED_CONFIG, "Workflow failed", "the reason says where and why", counts=False),
     _rule("CONTENT_REFUSED", _C.FAILED_CONFIG, "Message is malformed", "empty, or too long", counts=False),
 )
 

@@ -16,7 +16,11 @@ from worker.engine.outgoing import build_message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
-    """What the gates know. `suppressed`: the address is on a do-not-contact list. `max_attempts` 0: no limit."""
+    """What the gates know. `max_attempts` 0: no limit.
+
+    `suppressed`: the address is on a do-not-contact list. `opted_out`: the person said stop in this run, on whatever
+    channel.
+    """
 
     run_status: RunStatus
     channel: ChannelKind
@@ -26,6 +30,7 @@ class GateFacts:
     content: Mapping[str, Any] = field(repr=False)
     blocked: bool = False
     suppressed: bool = False
+    opted_out: bool = False
     attempts: int = 0
     max_attempts: int = 0
 
@@ -85,6 +90,8 @@ def _person(facts: GateFacts) -> Verdict | None:
         return Skip(disposition="SUPPRESSED_BLOCKED")
     if facts.suppressed:
         return Skip(disposition="SUPPRESSED_DNC")
+    if facts.opted_out:
+        return Skip(disposition="SUPPRESSED_DNC", detail="the person said stop")
     return None
 
 

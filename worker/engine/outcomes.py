@@ -1,6 +1,7 @@
 """What a provider says, as a disposition of the system. Tables only; sources are the vendors' own code lists.
 
-1. Every reason has a code on every channel; a word we do not know is a failure without a cause, never a success.
+1. Every reason has a code on every channel; a word we do not know is a failure without a cause, never a success, and
+   its text or mail is not tried again.
 2. Progress (queued, sent, ringing, answered) is no outcome.
 """
 
@@ -13,7 +14,7 @@ from channels.results import AnsweredBy, Reason, Receipt, ReceiptKind, SendResul
 UNKNOWN_RESULT: Final = "UNKNOWN_RESULT"
 
 _SMS: Final[Mapping[Reason, str]] = {
-    Reason.NONE: "SMS_UNKNOWN_ERROR",
+    Reason.NONE: "SMS_FAILED",
     Reason.INVALID_ADDRESS: "SMS_UNKNOWN_DEST",
     Reason.LANDLINE: "SMS_LANDLINE",
     Reason.UNREACHABLE: "SMS_UNREACHABLE",
@@ -24,15 +25,15 @@ _SMS: Final[Mapping[Reason, str]] = {
     Reason.CONFIGURATION: "SMS_CONFIG",
     Reason.CONTENT: "CONTENT_REFUSED",
     Reason.RATE_LIMITED: "SMS_QUEUE_OVERFLOW",
-    Reason.CONNECTION: "SMS_UNKNOWN_ERROR",
-    Reason.TIMEOUT: "SMS_UNKNOWN_ERROR",
+    Reason.CONNECTION: "SMS_FAILED",
+    Reason.TIMEOUT: "SMS_FAILED",
     Reason.PROVIDER_ERROR: "SMS_UNKNOWN_ERROR",
     Reason.BUSY: "SMS_UNREACHABLE",
     Reason.NO_ANSWER: "SMS_UNREACHABLE",
     Reason.DECLINED: "SMS_BLOCKED",
     Reason.CANCELED: "CAMPAIGN_CANCELLED",
     Reason.EXPIRED: "SMS_UNREACHABLE",
-    Reason.OTHER: "SMS_UNKNOWN_ERROR",
+    Reason.OTHER: "SMS_FAILED",
 }
 _EMAIL: Final[Mapping[Reason, str]] = {
     Reason.NONE: "EMAIL_FAILED",

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import orjson
 from liquid import BoundTemplate, Environment, Expression, FalsyStrictUndefined, Node, RenderContext
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.expressions.primitive import RangeLiteral
@@ -156,6 +157,8 @@ class Template:
             value = output.expression.evaluate(_Context(self._compiled, facts))
             if is_undefined(value):
                 str(value)  # raises, with its name
+            if isinstance(value, int | list | dict):
+                orjson.dumps(value)  # raises where the value could not be kept: a number over 64 bits
         return value if isinstance(value, bool | int | float | list | dict) else self.render(facts)
 
     @contextmanager

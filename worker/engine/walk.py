@@ -184,7 +184,10 @@ class Walk:
         pending = any(note.progress is not Progress.SETTLED for note in self.messages.values())
         self.status = EnrollmentStatus.SETTLING if pending else EnrollmentStatus.FINISHED
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, code: str = "WORKFLOW_FAILED", message: MessageKey | None = None) -> None:
+        rule = self.definition.book.file(code)
+        self.record(rule, message, reason)
+        self.follow(rule.code)
         self._stop(EnrollmentStatus.FAILED, reason)
 
     def opt_out(self, code: str) -> None:

@@ -3,13 +3,14 @@
 1. One commit holds the new state, the messages it owes and the news it has consumed, or none of them.
 2. News before the clock: what has arrived is applied before a timer fires. After an outage a reply that came in time
    still counts, although its deadline has passed meanwhile.
-3. An enrollment whose step raises is left alone and counted; the rest of its batch goes on.
+3. An enrollment whose step raises or cannot be written is left alone and counted; the rest of its batch goes on.
 """
 
 import time
 from dataclasses import replace
 
 import structlog
+from sqlalchemy.exc import DataError
 
 from worker.domain.effects import Dispatch, Effect, Transition
 from worker.domain.enrollment import EnrollmentStatus
@@ -29,6 +30,9 @@ BUDGET_SECONDS = 3.0
 
 def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
     """Step what is due in a run until nothing is, or the time is up. Returns how many were stepped."""
+    definition = rt.definition(
+        tenant_id, run_id
+    )  # before any claim: claims that cannot be stepped count against people
     stepped = 0
     ends = time.monotonic() + BUDGET_SECONDS
     while True:
@@ -39,14 +43,26 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
         if not claims:
             rt.store.finish_run_if_done(tenant_id, run_id, rt.now())
             return stepped
-        commits = _step_all(rt, rt.definition(tenant_id, run_id), claims)
-        rt.store.commit_steps(commits, rt.now())
+        commits = _step_all(rt, definition, claims)
+        _commit(rt, commits)
         stepped += len(commits)
         for channel in {e.channel for c in commits for e in c.transition.effects if isinstance(e, Dispatch)}:
             rt.hint(Hint(Work(f"{channel}.dispatch"), tenant_id, run_id, rt.settings.slice_size))
         if time.monotonic() > ends:
             rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, rt.settings.step_size, share=1))
             return stepped
+
+
+def _commit(rt: Runtime, commits: list[StepCommit]) -> None:
+    """Write the steps; where one of them cannot be written, the others all the same."""
+    try:
+        rt.store.commit_steps(commits, rt.now())
+    except (DataError, TypeError, ValueError):
+        for commit in commits:
+            try:
+                rt.store.commit_steps([commit], rt.now())
+            except (DataError, TypeError, ValueError):
+                log.exception("step cannot be written", enrollment=commit.claim.enrollment.enrollment_id)
 
 
 def _step_all(rt: Runtime, definition: Definition, claims: list[EnrollmentClaim]) -> list[StepCommit]:

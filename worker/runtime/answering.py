@@ -16,10 +16,11 @@ async def answer_call(rt: Runtime, intake: Intake, callback: Callback) -> str:
 
     Raises BadSignature, and BadCallback for a call that is not ours.
     """
+    tenant_id = rt.settings.tenant_id
     news = await intake.take(rt.channel(ChannelKind.VOICE), callback)
     for item in news:
         if isinstance(item, Receipt):
-            for facts in await asyncio.to_thread(rt.store.attempt_facts, [item.attempt_id]):
+            for facts in await asyncio.to_thread(rt.store.attempt_facts, [item.attempt_id], tenant_id):
                 call = build_message(facts.channel, facts.attempt_id, facts.to, facts.sender, facts.content)
                 if isinstance(call, Call):
                     return answer_twiml(call, item.answered_by)

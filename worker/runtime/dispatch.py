@@ -29,6 +29,10 @@ BUDGET_SECONDS = 8.0
 """How long one task keeps claiming: with one send after it (two timeouts, 30 s) still inside the soft limit of 40 s."""
 
 
+SETTLE_PATIENCE_SECONDS = 15.0
+"""How long answers are kept in memory and written again and again while the database is away."""
+
+
 async def dispatch(rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind) -> Counter[Certainty]:
     """Send what is due in a run on this channel until nothing is, or the time is up. Returns what became of it."""
     tally: Counter[Certainty] = Counter()
@@ -65,12 +69,17 @@ async def _lane(
             rules=rt.definition(tenant_id, run_id),
             rate=rt.settings.rate_of(kind),
         )
-        if claimed.settled:
-            await asyncio.to_thread(rt.hint, Hint(Work.ADVANCE, tenant_id, run_id, claimed.settled))
+        if claimed.attempts and rt.now() - claimed.attempts[0].dispatched_at > rt.settings.lease / 2:
+            # This process or its machine stood still since the claim. Others may take it for dead by now and look into
+            # these messages; one sent from here on could be a second copy.
+            log.warning("too late to send what was claimed, left to be looked into", run=run_id)
+            return False
         if claimed.attempts:
             news = await _send(rt, kind, claimed.attempts, tally)
-            await asyncio.to_thread(settle, rt, news)
-            await asyncio.to_thread(rt.hint, Hint(Work.ADVANCE, tenant_id, run_id, len(news)))
+            await asyncio.to_thread(settle, rt, news, patience=SETTLE_PATIENCE_SECONDS)
+        if claimed.attempts or claimed.settled:
+            count = len(claimed.attempts) + claimed.settled
+            await asyncio.to_thread(rt.hint, Hint(Work.ADVANCE, tenant_id, run_id, count))
         if claimed.retry_at is not None or not (claimed.attempts or claimed.more):
             return True  # the next tick hints again when the rate allows more; other runs need this process too
     return False

@@ -103,8 +103,8 @@ def apply_inbox(rt: Runtime) -> int:
     lease = timedelta(seconds=rt.settings.inbox_lease_seconds)
     while (
         time.monotonic() < ends
-        and rt.store.inbox_is_waiting()
-        and (rows := rt.store.inbox_claim(limit=BATCH, lease=lease))
+        and rt.store.inbox_is_waiting(rt.settings.tenant_id)
+        and (rows := rt.store.inbox_claim(rt.settings.tenant_id, limit=BATCH, lease=lease))
     ):
         _apply(rt, rows)
         done += len(rows)
@@ -148,15 +148,23 @@ def _heard(kind: ChannelKind, reply: Reply) -> Heard:
 
 
 def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> None:
-    by_id = {f.attempt_id: f for f in rt.store.attempt_facts([r.attempt_id for _, r in receipts if r.attempt_id])}
+    tenant_id = rt.settings.tenant_id
+    ids = [receipt.attempt_id for _, receipt in receipts if receipt.attempt_id]
+    by_id = {facts.attempt_id: facts for facts in rt.store.attempt_facts(ids, tenant_id)}
+    refs: dict[str, list[str]] = defaultdict(list)
+    for row, receipt in receipts:
+        if not receipt.attempt_id:
+            refs[row.provider].append(receipt.provider_ref)
     by_ref = {
-        f.provider_ref: f for f in rt.store.facts_by_ref([r.provider_ref for _, r in receipts if not r.attempt_id])
+        (provider, facts.provider_ref): facts
+        for provider, its_own in refs.items()
+        for facts in rt.store.facts_by_ref(its_own, provider, tenant_id)
     }
     known: dict[str, list[Receipt]] = defaultdict(list)
     facts_of: dict[str, AttemptFacts] = {}
     matched, unmatched = [], []
     for row, receipt in receipts:
-        facts = by_id.get(receipt.attempt_id) or by_ref.get(receipt.provider_ref)
+        facts = by_id.get(receipt.attempt_id) or by_ref.get((row.provider, receipt.provider_ref))
         if facts is None:
             unmatched.append(row.inbox_id)
             continue
@@ -166,7 +174,7 @@ def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> No
     _settle_in_rounds(rt, facts_of, known)
     rt.store.inbox_done(matched, rt.now())
     rt.store.inbox_defer(unmatched, rt.now())
-    for tenant_id, run_id in {(f.tenant_id, f.run_id) for f in facts_of.values()}:
+    for run_id in {facts.run_id for facts in facts_of.values()}:
         rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, len(matched)))
 
 
@@ -188,4 +196,4 @@ def _settle_in_rounds(rt: Runtime, facts_of: dict[str, AttemptFacts], known: dic
             news.append((facts, decide))
         settle(rt, news)
         queues = {attempt_id: queue for attempt_id, queue in queues.items() if queue}
-        facts_of = {f.attempt_id: f for f in rt.store.attempt_facts(list(queues))}
+        facts_of = {f.attempt_id: f for f in rt.store.attempt_facts(list(queues), rt.settings.tenant_id)}

@@ -11,8 +11,10 @@ from ulid import ULID
 
 from worker.domain.run import Run, RunStatus
 from worker.runtime.bootstrap import Runtime
+from worker.runtime.errors import CannotLaunch
 from worker.runtime.hints import Hint, Work
 from worker.runtime.preflight import Launch, gather, require_launchable
+from worker.store.errors import AlreadyRunning
 
 ENROLL_CHUNK = 2000
 CANCEL_CHUNK = 2000
@@ -22,8 +24,6 @@ def launch(rt: Runtime, request: Launch) -> Run:
     """Create the run and hint at its enrollment. Raises NotFound, CannotLaunch, NameTaken."""
     snapshot = gather(rt, request)
     require_launchable(rt, request, snapshot)
-    if request.documents:
-        rt.store.put_documents(request.tenant_id, request.documents, rt.now())
     run = Run(
         tenant_id=request.tenant_id,
         run_id=f"run_{ULID()}".lower(),
@@ -41,7 +41,10 @@ def launch(rt: Runtime, request: Launch) -> Run:
         enrolled=False,
         created_at=rt.now(),
     )
-    rt.store.create_run(run)
+    try:
+        rt.store.create_run(run, saving=request.documents, again=request.again)
+    except AlreadyRunning as error:  # the same launch, at the same moment
+        raise CannotLaunch([str(error)]) from None
     rt.hint(Hint(Work.ENROLL, run.tenant_id, run.run_id))
     return run
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from worker.domain.campaign import Campaign
 from worker.domain.disposition import Disposition
-from worker.domain.run import RunStatus
 from worker.domain.workflow import Workflow, parse_workflow
 from worker.domain.workflow_actions import CallFunction
 from worker.engine.check import check
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch, NotFound
 from worker.runtime.settings import missing_credentials
+from worker.store.errors import AlreadyRunning
 from worker.store.rows import Document, DocumentType
+from worker.store.runs import UNDER_WAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +99,9 @@ def _runs_under_way(rt: Runtime, request: Launch, snapshot: Snapshot) -> Iterato
     """A launch that is repeated by mistake would contact everybody twice."""
     if request.again:
         return
-    under_way = (RunStatus.RUNNING, RunStatus.PAUSED)
-    for run in rt.store.find_runs(request.tenant_id, snapshot.campaign.id, statuses=under_way):
+    for run in rt.store.find_runs(request.tenant_id, snapshot.campaign.id, statuses=UNDER_WAY):
         if run.contact_list_id == snapshot.contact_list.id:
-            yield f"{run.run_id} of this campaign over this list is {run.status}; cancel it, or launch with --again"
+            yield str(AlreadyRunning(run.run_id, run.status))
 
 
 def _find_campaign(rt: Runtime, request: Launch) -> Document:

@@ -8,34 +8,50 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+import structlog
+
 from channels.results import Sighting
 from worker.domain.attempt import AttemptFacts, AttemptStatus
+from worker.domain.faults import Invalid
 from worker.engine import settlement
 from worker.engine.outgoing import build_message
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.runtime.settle import Decide, settle
 
+log = structlog.get_logger()
+
 SLICE = 50
 
 
 async def reconcile(rt: Runtime) -> int:
     """Look once into everything that is due to be looked into. Returns how many attempts were settled or moved on."""
-    crashed = await asyncio.to_thread(rt.store.stale_dispatching, limit=1000)
-    moved = await _settle(
-        rt,
-        [
-            (f, partial(settlement.from_crash, now=rt.now(), options=rt.options(rt.definition(f.tenant_id, f.run_id))))
-            for f in crashed
-        ],
-    )
+    crashed = await asyncio.to_thread(rt.store.stale_dispatching, rt.settings.tenant_id, limit=1000)
+    moved = await _settle(rt, [(facts, _from_crash(rt, facts)) for facts in _of_readable_runs(rt, crashed)])
     for due in (rt.store.due_unknown, rt.store.silent_accepted):
-        while facts := await asyncio.to_thread(due, rt.now(), limit=SLICE):
-            settled = await _settle(rt, await _ask(rt, facts))
+        while facts := await asyncio.to_thread(due, rt.settings.tenant_id, rt.now(), limit=SLICE):
+            settled = await _settle(rt, await _ask(rt, _of_readable_runs(rt, facts)))
             moved += settled
             if not settled:
                 break
     return moved
+
+
+def _of_readable_runs(rt: Runtime, attempts: Sequence[AttemptFacts]) -> list[AttemptFacts]:
+    """Those whose run this version can read. The others wait for one that can, and hold up nobody."""
+    unreadable = set()
+    for tenant_id, run_id in {(facts.tenant_id, facts.run_id) for facts in attempts}:
+        try:
+            rt.definition(tenant_id, run_id)
+        except Invalid:
+            log.exception("a run under way cannot be read by this version", run=run_id)
+            unreadable.add(run_id)
+    return [facts for facts in attempts if facts.run_id not in unreadable]
+
+
+def _from_crash(rt: Runtime, facts: AttemptFacts) -> Decide:
+    options = rt.options(rt.definition(facts.tenant_id, facts.run_id))
+    return partial(settlement.from_crash, now=rt.now(), options=options)
 
 
 async def _ask(rt: Runtime, attempts: Sequence[AttemptFacts]) -> list[tuple[AttemptFacts, Decide]]:
@@ -49,19 +65,21 @@ async def _find(rt: Runtime, facts: AttemptFacts) -> Sighting:
         return Sighting(seen=None)
     message = build_message(facts.channel, facts.attempt_id, facts.to, facts.sender, facts.content)
     sighting = await channel.find(message, since=facts.dispatched_at)
-    if sighting.provider_ref:
-        owners = await asyncio.to_thread(rt.store.facts_by_ref, [sighting.provider_ref])
-        if any(owner.attempt_id != facts.attempt_id for owner in owners):
-            return Sighting(seen=False)  # the same text of another attempt, which we know of
-    return sighting
+    refs = [one.receipt.provider_ref for one in sighting.candidates]
+    owners = await asyncio.to_thread(rt.store.facts_by_ref, refs, channel.name, facts.tenant_id)
+    return sighting.without({owner.provider_ref for owner in owners if owner.attempt_id != facts.attempt_id})
 
 
 def _one_owner_each(sightings: Sequence[Sighting]) -> Iterator[Sighting]:
-    """What several equal messages were told of is the first one's; the others look again when that is known."""
-    refs: set[str] = set()
+    """What several equal messages were told of is the first one's; the others look again when that is known.
+
+    What is one message is no candidate for another.
+    """
+    found, taken = {sighting.provider_ref for sighting in sightings}, set[str]()
     for sighting in sightings:
-        yield Sighting(seen=None) if sighting.provider_ref in refs else sighting
-        refs |= {sighting.provider_ref} - {""}
+        mine = {sighting.provider_ref}
+        yield Sighting(seen=None) if mine & taken else sighting.without(found - mine)
+        taken |= mine - {""}
 
 
 def _decision(rt: Runtime, facts: AttemptFacts, sighting: Sighting) -> Decide:

@@ -1,23 +1,44 @@
 """Applies news to attempts: decide on what is known, write if it is still so, else look again and decide anew."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from worker.domain.attempt import AttemptFacts, Settlement
 from worker.runtime.bootstrap import Runtime
+from worker.store.errors import CommitUnknown
 
 log = structlog.get_logger()
 
 Decide = Callable[[AttemptFacts], Settlement | None]
 """What a piece of news means for an attempt as it stands; None when it is no longer news."""
 
+_PAUSE_SECONDS = 0.5
 _ROUNDS = 5
 """Losing a race this often means that somebody else is settling the same attempts; their news is as good as ours."""
 
 
-def settle(rt: Runtime, news: Iterable[tuple[AttemptFacts, Decide]]) -> int:
-    """Apply each piece of news once. Returns how many changed something."""
+def settle(rt: Runtime, news: Iterable[tuple[AttemptFacts, Decide]], *, patience: float = 0.0) -> int:
+    """Apply each piece of news once. Returns how many changed something.
+
+    While the database is away it is tried again for `patience` seconds: news that is only in memory would be lost.
+    Repeating is safe even where a commit may have gone through, since what was applied is no news the second time.
+    """
+    pieces = list(news)
+    ends = time.monotonic() + patience
+    while True:
+        try:
+            return _settle(rt, pieces)
+        except (DBAPIError, CommitUnknown):
+            if time.monotonic() > ends:
+                raise
+        log.warning("answers not written yet, the database is away", count=len(pieces))
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _settle(rt: Runtime, news: Sequence[tuple[AttemptFacts, Decide]]) -> int:
     known = {facts.attempt_id: (facts, decide) for facts, decide in news}
     applied = 0
     for _ in range(_ROUNDS):
@@ -28,6 +49,6 @@ def settle(rt: Runtime, news: Iterable[tuple[AttemptFacts, Decide]]) -> int:
         applied += len(settled.applied)
         for attempt_id in settled.refused:
             log.error("two attempts of one message claim to be live", attempt=attempt_id)
-        lost = rt.store.attempt_facts([settlement.facts.attempt_id for settlement in settled.lost])
+        lost = rt.store.attempt_facts([s.facts.attempt_id for s in settled.lost], rt.settings.tenant_id)
         known = {facts.attempt_id: (facts, known[facts.attempt_id][1]) for facts in lost}
     return applied

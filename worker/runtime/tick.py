@@ -1,6 +1,7 @@
 """The pulse: looks what is due and hints at it. Every worker process ticks; a lease in the database lets one do it.
 
-Losing every tick of one process, or having two beats, changes nothing: the next process takes the lease.
+1. A process serves one tenant, whose credentials it has; so each tenant has a lease of its own.
+2. Losing every tick of one process, or having two beats, changes nothing: the next process takes the lease.
 """
 
 from typing import Final
@@ -26,10 +27,11 @@ MOST_SHARES = 4
 
 def tick(rt: Runtime) -> int:
     """Hint at everything that is due, if it is our turn. Returns the number of hints."""
-    if not rt.store.tick_is_free("tick", rt.owner) or not rt.store.take_tick("tick", rt.owner, 2 * PERIOD_SECONDS):
+    lease = f"tick:{rt.settings.tenant_id}"
+    if not rt.store.tick_is_free(lease, rt.owner) or not rt.store.take_tick(lease, rt.owner, 2 * PERIOD_SECONDS):
         return 0
     hints = 0
-    for due in rt.store.due_work(rt.now()):
+    for due in rt.store.due_work(rt.settings.tenant_id, rt.now()):
         work = WORK_OF[due.kind]
         for share in range(1, 1 + min(MOST_SHARES, 1 + due.count // (10 * rt.settings.slice_size))):
             rt.hint(Hint(work, due.tenant_id, due.run_id, due.count, share))

@@ -1,4 +1,7 @@
-"""Attempts as decisions see them: their facts, and the lists of those that somebody must look into."""
+"""Attempts as decisions see them: their facts, and the lists of those that somebody must look into.
+
+Always those of one tenant: the process that asks has the credentials of one.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +19,7 @@ from worker.store.dialect import fixed, fixed_list
 from worker.store.tables import UNRESOLVED, WATCHED, attempts, messages
 
 
-def facts(conn: Connection, attempt_ids: Sequence[str], tenant_id: str | None = None) -> list[AttemptFacts]:
+def facts(conn: Connection, attempt_ids: Sequence[str], tenant_id: str) -> list[AttemptFacts]:
     """The facts of these attempts; ids nobody knows are left out. An attempt id is a secret of its own tenant."""
     if not attempt_ids:
         return []
@@ -24,37 +27,38 @@ def facts(conn: Connection, attempt_ids: Sequence[str], tenant_id: str | None = 
     return _all(conn, _facts().join(given, attempts.c.attempt_id == given.c.attempt_id), tenant_id)
 
 
-def facts_by_ref(
-    conn: Connection, provider_refs: Sequence[str], provider: str | None = None, tenant_id: str | None = None
-) -> list[AttemptFacts]:
-    """The same, found by the ids the provider gave."""
+def facts_by_ref(conn: Connection, provider_refs: Sequence[str], provider: str, tenant_id: str) -> list[AttemptFacts]:
+    """The same, found by the ids this provider gave."""
     wanted = [(ref,) for ref in provider_refs if ref]
     if not wanted:
         return []
     given = dialect.records(conn, {"ref": Text()}, wanted)
-    known = (attempts.c.provider_ref == given.c.ref) & (attempts.c.provider_ref != "")
-    query = _facts().join(given, known)
-    return _all(conn, query if provider is None else query.where(attempts.c.provider == provider), tenant_id)
+    query = _facts().where(
+        attempts.c.provider == provider,
+        attempts.c.provider_ref.in_(select(given.c.ref)),
+        attempts.c.provider_ref != fixed(""),  # the words of the index
+    )
+    return _all(conn, query, tenant_id)
 
 
-def stale_dispatching(conn: Connection, limit: int) -> list[AttemptFacts]:
+def stale_dispatching(conn: Connection, tenant_id: str, limit: int) -> list[AttemptFacts]:
     """Attempts whose worker must be dead: committed as dispatching, and the lease is over. They may have left."""
     query = _facts().where(
         attempts.c.status == fixed(AttemptStatus.DISPATCHING),
         attempts.c.status.in_(fixed_list(UNRESOLVED)),  # the words of the index
         attempts.c.lease_until <= dialect.now_ms(conn),
     )
-    return _all(conn, query.order_by(attempts.c.lease_until).limit(limit), None)
+    return _all(conn, query.order_by(attempts.c.lease_until).limit(limit), tenant_id)
 
 
-def due_unknown(conn: Connection, now: datetime, limit: int) -> list[AttemptFacts]:
+def due_unknown(conn: Connection, tenant_id: str, now: datetime, limit: int) -> list[AttemptFacts]:
     """Attempts of unknown fate that it is time to ask the provider about."""
-    return _all(conn, _watched(MessageStatus.UNKNOWN, AttemptStatus.UNKNOWN, now, limit), None)
+    return _all(conn, _watched(MessageStatus.UNKNOWN, AttemptStatus.UNKNOWN, now, limit), tenant_id)
 
 
-def silent_accepted(conn: Connection, now: datetime, limit: int) -> list[AttemptFacts]:
+def silent_accepted(conn: Connection, tenant_id: str, now: datetime, limit: int) -> list[AttemptFacts]:
     """Attempts the provider has, whose final receipt should have come by now."""
-    return _all(conn, _watched(MessageStatus.ACCEPTED, AttemptStatus.ACCEPTED, now, limit), None)
+    return _all(conn, _watched(MessageStatus.ACCEPTED, AttemptStatus.ACCEPTED, now, limit), tenant_id)
 
 
 def held(conn: Connection, tenant_id: str, run_id: str, limit: int = 100) -> list[AttemptFacts]:
@@ -113,11 +117,8 @@ def counted_elsewhere() -> ColumnElement[int]:
     )
 
 
-def _all(conn: Connection, query: Select[Any], tenant_id: str | None) -> list[AttemptFacts]:
-    """`tenant_id` None: of every tenant, for the sweeps, which serve all."""
-    if tenant_id is not None:
-        query = query.where(messages.c.tenant_id == tenant_id)
-    return [_attempt_facts(row) for row in conn.execute(query).all()]
+def _all(conn: Connection, query: Select[Any], tenant_id: str) -> list[AttemptFacts]:
+    return [_attempt_facts(row) for row in conn.execute(query.where(messages.c.tenant_id == tenant_id)).all()]
 
 
 def _attempt_facts(row: Row[Any]) -> AttemptFacts:

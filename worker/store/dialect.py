@@ -23,6 +23,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    ExceptionContext,
     FromClause,
     Table,
     Text,
@@ -74,7 +75,8 @@ _SQLITE_BUSY: Final = frozenset({5, 6})
 def make_engine(url: str) -> Engine:
     """An engine for `sqlite:///file` or `postgresql://…`. `sqlite://` is a database in memory, for one thread only.
 
-    Raises BadDatabaseUrl for any other kind. Not to be shared with a forked child.
+    Raises BadDatabaseUrl for any other kind. Not to be shared with a forked child. Its errors repeat no parameters and no
+    rows: those are people, and errors reach logs.
     """
     try:
         parsed = make_url(url)
@@ -85,12 +87,14 @@ def make_engine(url: str) -> Engine:
             parsed = parsed.set(drivername="sqlite+pysqlite")
             in_memory: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
             on_disk: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}}
-            engine = create_engine(parsed, **(on_disk if parsed.database else in_memory))
+            engine = create_engine(parsed, hide_parameters=True, **(on_disk if parsed.database else in_memory))
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         case "postgresql" | "postgres":
-            engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
             event.listen(engine, "connect", _prepare_postgres)
+            event.listen(engine, "handle_error", _quote_no_rows)
         case other:
             raise BadDatabaseUrl(f"no support for {other!r} databases")
     return engine
@@ -126,6 +130,17 @@ def _prepare_postgres(connection: Any, _: object) -> None:
     for statement in _SESSION:
         connection.execute(statement)
     connection.commit()
+
+
+def _quote_no_rows(context: ExceptionContext) -> None:
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None:
+            _first_line_only(error)
+
+
+def _first_line_only(error: BaseException) -> None:
+    """What the server says after it (DETAIL, CONTEXT) quotes rows and parameters."""
+    error.args = tuple(str(part).partition("\n")[0] for part in error.args)
 
 
 def reading(conn: Connection) -> Connection:
@@ -214,6 +229,7 @@ def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Sequ
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:  # the driver was spoken to directly; callers expect SQLAlchemy's errors
+        _first_line_only(error)
         raise DBAPIError(statement, None, error) from error
 
 

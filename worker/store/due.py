@@ -1,6 +1,7 @@
 """What is due, per run and kind of work: the one question that is asked many times a second.
 
-Counts stop at a cap, and every part is served by a partial index, so that asking is cheap with a million waiting.
+1. Counts stop at a cap, and every part is served by a partial index, so that asking is cheap with a million waiting.
+2. One process serves one tenant, whose credentials it has: it asks for that tenant's work only.
 """
 
 from datetime import datetime
@@ -22,8 +23,8 @@ CAP: Final = 5000
 """Nobody needs to know more about how much is due."""
 
 
-def due_work(conn: Connection, now: datetime) -> list[DueWork]:
-    """Everything that could be done now in any run of any tenant; empty kinds are left out."""
+def due_work(conn: Connection, tenant_id: str, now: datetime) -> list[DueWork]:
+    """Everything that could be done now in any run of the tenant; empty kinds are left out."""
     at = millis(now)
     running = runs.c.status == RunStatus.RUNNING
     channels = [_when(running, _queued(kind, at)).label(kind.value) for kind in ChannelKind]
@@ -33,23 +34,23 @@ def due_work(conn: Connection, now: datetime) -> list[DueWork]:
         *channels,
         _is_open().label("open"),
         _any_queued().label("queued"),
-        _in_doubt().label("in_doubt"),
-    ).where(runs.c.finished_at.is_(None))
-    return [work for row in conn.execute(query).all() for work in _of_run(row)] + _of_nobody(conn, at)
+        _any_unsettled().label("unsettled"),
+    ).where(runs.c.tenant_id == tenant_id, runs.c.finished_at.is_(None))
+    return [work for row in conn.execute(query).all() for work in _of_run(row)] + _of_no_run(conn, tenant_id, at)
 
 
 def _of_run(row: Row[Any]) -> list[DueWork]:
     match RunStatus(row.status):
         case RunStatus.RUNNING:
-            ended = row.enrolled and not row.open  # a step will see that the run is complete
+            ended = row.enrolled and not row.open and not row.unsettled  # a step will see that the run is complete
             counts = {
                 WorkKind.ENROLL: 0 if row.enrolled else 1,
                 WorkKind.ADVANCE: row.advance or (1 if ended else 0),
                 **{WorkKind(kind): getattr(row, kind.value) for kind in ChannelKind},
             }
         case RunStatus.CANCELLED | RunStatus.FAILED:
-            # With nothing left but a doubt it waits for that; without one, only its end is to be noted.
-            counts = {WorkKind.CANCEL: 1 if row.open or row.queued or not row.in_doubt else 0}
+            # With nothing left but receipts to come it waits for those; without any, its end is to be noted.
+            counts = {WorkKind.CANCEL: 1 if row.open or row.queued or not row.unsettled else 0}
         case RunStatus.PAUSED | RunStatus.COMPLETED:
             counts = {}
     return [
@@ -59,15 +60,21 @@ def _of_run(row: Row[Any]) -> list[DueWork]:
     ]
 
 
-def _of_nobody(conn: Connection, at: int) -> list[DueWork]:
+def _of_no_run(conn: Connection, tenant_id: str, at: int) -> list[DueWork]:
     """Work that belongs to no single run: news to apply, attempts to look into."""
     clock = dialect.now_ms(conn)
-    waiting = exists().where(inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
-    stale = exists().where(attempts.c.status.in_(fixed_list(UNRESOLVED)), attempts.c.lease_until <= clock)
-    watched = exists().where(messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= at)
+    waiting = exists().where(inbox.c.tenant_id == tenant_id, inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
+    stale = exists().where(
+        attempts.c.tenant_id == tenant_id,
+        attempts.c.status.in_(fixed_list(UNRESOLVED)),
+        attempts.c.lease_until <= clock,
+    )
+    watched = exists().where(
+        messages.c.tenant_id == tenant_id, messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= at
+    )
     news, doubts = conn.execute(select(waiting, or_(stale, watched))).one()
     kinds = {WorkKind.INBOX: news, WorkKind.RECONCILE: doubts}
-    return [DueWork(kind=kind, tenant_id="", run_id="", count=1) for kind, is_due in kinds.items() if is_due]
+    return [DueWork(kind=kind, tenant_id=tenant_id, run_id="", count=1) for kind, is_due in kinds.items() if is_due]
 
 
 def _steppable(conn: Connection, at: int) -> ColumnElement[int]:
@@ -99,11 +106,15 @@ def _is_open() -> ColumnElement[bool]:
 
 
 def _any_queued() -> ColumnElement[bool]:
-    return exists().where(messages.c.run_id == runs.c.run_id, messages.c.status == fixed(MessageStatus.QUEUED))
+    return exists().where(
+        messages.c.run_id == runs.c.run_id,
+        messages.c.channel.in_(fixed_list(ChannelKind)),  # else SQLite takes another index, of all messages
+        messages.c.status == fixed(MessageStatus.QUEUED),
+    )
 
 
-def _in_doubt() -> ColumnElement[bool]:
-    return exists().where(attempts.c.run_id == runs.c.run_id, attempts.c.status.in_(fixed_list(UNRESOLVED)))
+def _any_unsettled() -> ColumnElement[bool]:
+    return exists().where(messages.c.run_id == runs.c.run_id, messages.c.status != fixed(MessageStatus.SETTLED))
 
 
 def _when(condition: ColumnElement[bool], count: ColumnElement[int]) -> ColumnElement[int]:

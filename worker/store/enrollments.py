@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import BigInteger, Connection, Integer, Text, case, delete, or_, select, true, update
 
+from worker.domain.dispositions import SYSTEM
 from worker.domain.effects import Dispatch
 from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipient
 from worker.domain.events import event_from_json
@@ -32,6 +33,8 @@ _News = Mapping[str, Sequence[tuple[int, str]]]
 
 MAX_CLAIMS: Final = 5
 """Claims without a commit before an enrollment is failed."""
+_FAILED: Final = SYSTEM["WORKFLOW_FAILED"]
+_POISONED: Final = f"quarantined: {MAX_CLAIMS} workers took it and none could commit its step; see their logs"
 
 _STEPPED: Final[dialect.Columns] = {
     "tenant_id": Text(),
@@ -65,12 +68,11 @@ def claim(
     for priority in (URGENT, BULK):
         room = limit - len(taken)
         if room > 0:
-            for enrollment_id, claims in _take(
-                conn, tenant_id, run_id, priority, owner=owner, limit=room, lease=lease, now=now
-            ):
+            found = _take(conn, tenant_id, run_id, priority, owner=owner, limit=room, lease=lease, now=now)
+            for enrollment_id, claims in found:
                 (taken if claims <= MAX_CLAIMS else poisoned).append(enrollment_id)
     if poisoned:
-        _quarantine(conn, tenant_id, poisoned, now)
+        _quarantine(conn, tenant_id, run_id, poisoned, now)
     return _load(conn, tenant_id, taken) if taken else []
 
 
@@ -128,19 +130,23 @@ def _take(
     return [(found.enrollment_id, found.claims) for found in conn.execute(statement).all()]
 
 
-def _quarantine(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str], now: datetime) -> None:
+def _quarantine(conn: Connection, tenant_id: str, run_id: str, enrollment_ids: Sequence[str], now: datetime) -> None:
     given = dialect.ids(conn, "enrollment_id", enrollment_ids)
+    row, at = enrollments.c, millis(now)
     conn.execute(
         update(enrollments)
-        .where(enrollments.c.tenant_id == tenant_id, enrollments.c.enrollment_id == given.c.enrollment_id)
+        .where(row.tenant_id == tenant_id, row.enrollment_id == given.c.enrollment_id)
         .values(
             status=EnrollmentStatus.FAILED,
-            reason=f"quarantined: {MAX_CLAIMS} workers took it and none could commit its step; see their logs",
-            finished_at=millis(now),
+            reason=_POISONED,
+            disposition=case((row.disposition == "", _FAILED.code), else_=row.disposition),
+            finished_at=at,
             due_at=None,
             lease_until=None,
         )
     )
+    came_to = (None, None, _FAILED.code, _FAILED.category, _POISONED, at)
+    outcomes.file(conn, [(tenant_id, run_id, enrollment_id, *came_to) for enrollment_id in enrollment_ids])
     signals.forget(conn, enrollment_ids)
 
 
@@ -253,12 +259,8 @@ def _stepped(commit: StepCommit, at: int) -> tuple[Any, ...]:
 
 def _owe_messages(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:
     at = millis(now)
-    rows = [
-        _owed(commit, effect, at)
-        for commit in commits
-        for effect in commit.transition.effects
-        if isinstance(effect, Dispatch)
-    ]
+    owed = ((c, effect) for c in commits for effect in c.transition.effects if isinstance(effect, Dispatch))
+    rows = [_owed(commit, effect, at) for commit, effect in owed]
     if rows:
         given = dialect.table_records(conn, messages, _OWED, rows)
         insert = dialect.upsert(conn, messages).from_select(_OWED, select(given).where(true()))

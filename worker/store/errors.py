@@ -38,6 +38,14 @@ class IllegalTransition(StoreError):
         super().__init__(f"run {run_id} is {status} and cannot become {to}")
 
 
+class AlreadyRunning(StoreError):
+    """A run of the same campaign over the same list goes on: a second one would contact everybody twice."""
+
+    def __init__(self, run_id: str, status: RunStatus) -> None:
+        self.run_id, self.status = run_id, status
+        super().__init__(f"{run_id} of this campaign over this list is {status}; cancel it, or launch with --again")
+
+
 class NotMigrated(StoreError):
     """The schema of the database is not the one this version needs."""
 

@@ -11,7 +11,7 @@ from worker.domain.run import RunStatus
 from worker.engine.gates import GateFacts, Verdict
 from worker.store import dialect, suppressions
 from worker.store.codec import from_json
-from worker.store.tables import contacts
+from worker.store.tables import contacts, enrollments
 
 Gate = Callable[[GateFacts], Verdict]
 
@@ -32,6 +32,7 @@ def facts_of(
     """The facts for each of these messages of a running run, in order. Whoever was erased counts as blocked."""
     suppressed = suppressions.reasons(conn, tenant_id, channel, {row.address for row in queued if row.address})
     reachable = _reachable(conn, tenant_id, [row.contact_id for row in queued])
+    opted_out = _opted_out(conn, tenant_id, [row.enrollment_id for row in queued])
     return [
         GateFacts(
             run_status=RunStatus.RUNNING,
@@ -42,6 +43,7 @@ def facts_of(
             content=from_json(row.content),
             blocked=row.contact_id not in reachable,
             suppressed=suppressions.normal(row.address) in suppressed,
+            opted_out=row.enrollment_id in opted_out,
             attempts=row.counted,
         )
         for row in queued
@@ -55,5 +57,16 @@ def _reachable(conn: Connection, tenant_id: str, contact_ids: Sequence[str]) -> 
         contacts.c.tenant_id == tenant_id,
         contacts.c.contact_id.in_(select(given.c.contact_id)),
         contacts.c.blocked.is_(False),
+    )
+    return set(conn.execute(query).scalars().all())
+
+
+def _opted_out(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> set[str]:
+    """Those of them whose person said stop, whether or not the workflow has taken it in."""
+    given = dialect.ids(conn, "enrollment_id", dict.fromkeys(enrollment_ids))
+    query = select(enrollments.c.enrollment_id).where(
+        enrollments.c.tenant_id == tenant_id,
+        enrollments.c.enrollment_id.in_(select(given.c.enrollment_id)),
+        enrollments.c.opted_out,
     )
     return set(conn.execute(query).scalars().all())

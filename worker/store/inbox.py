@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, case, exists, select, true, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, exists, select, true, update
 
 from worker.store import dialect, reports, signals, suppressions
 from worker.store.codec import from_json, millis, moment, to_json
@@ -63,18 +63,17 @@ def _hear(conn: Connection, entry: InboxEntry) -> Sequence[tuple[str, str]]:
     return ()
 
 
-def is_waiting(conn: Connection) -> bool:
+def is_waiting(conn: Connection, tenant_id: str) -> bool:
     """Whether there is anything to claim: a look that waits for nobody."""
-    due = exists().where(inbox.c.processed_at.is_(None), inbox.c.due_at <= dialect.now_ms(conn))
-    return bool(conn.execute(select(due)).scalar_one())
+    return bool(conn.execute(select(exists().where(_is_due(conn, tenant_id)))).scalar_one())
 
 
-def claim(conn: Connection, *, limit: int, lease: timedelta) -> list[InboxRow]:
-    """Lease the next entries that are due, of every tenant, the oldest first."""
+def claim(conn: Connection, tenant_id: str, *, limit: int, lease: timedelta) -> list[InboxRow]:
+    """Lease the tenant's next entries that are due, the oldest first."""
     clock = dialect.now_ms(conn)
     picked = (
         select(inbox.c.inbox_id)
-        .where(inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
+        .where(_is_due(conn, tenant_id))
         .order_by(inbox.c.due_at, inbox.c.inbox_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -102,6 +101,11 @@ def claim(conn: Connection, *, limit: int, lease: timedelta) -> list[InboxRow]:
         for row in conn.execute(statement).all()
     ]
     return sorted(rows, key=lambda row: row.inbox_id)
+
+
+def _is_due(conn: Connection, tenant_id: str) -> ColumnElement[bool]:
+    row = inbox.c
+    return and_(row.tenant_id == tenant_id, row.processed_at.is_(None), row.due_at <= dialect.now_ms(conn))
 
 
 def done(conn: Connection, inbox_ids: Sequence[int], now: datetime, note: str = "") -> None:

@@ -5,27 +5,37 @@
 2. Enrolling may stop anywhere: the cursor is committed together with the chunk it stands for.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, exists, func, select, update
 
 from worker.domain.attempt import AttemptStatus, MessageStatus
 from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.run import FINAL_RUN, TRANSITIONS, Run, RunStatus
-from worker.store import dialect
+from worker.store import dialect, documents
 from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, new_id, to_json
 from worker.store.dialect import fixed, fixed_list
-from worker.store.errors import IllegalTransition, NotFound
+from worker.store.errors import AlreadyRunning, IllegalTransition, NotFound
+from worker.store.rows import Document
 from worker.store.signals import BULK
 from worker.store.tables import UNRESOLVED, attempts, contact_list_members, enrollments, messages, runs
 
-_ENROLLED = ("enrollment_id", "tenant_id", "run_id", "contact_id", "status", "priority", "due_at", "created_at")
+UNDER_WAY: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
+"""What a second launch of the same campaign over the same list would be on top of."""
+_ENROLLED: Final = ("enrollment_id", "tenant_id", "run_id", "contact_id", "status", "priority", "due_at", "created_at")
 
 
-def create(conn: Connection, run: Run) -> None:
-    """Record a launch. Nobody is enrolled yet."""
+def create(conn: Connection, run: Run, *, saving: Sequence[Document] = (), again: bool = False) -> None:
+    """Record a launch and save the documents that come with it. Nobody is enrolled yet.
+
+    Raises NameTaken, and AlreadyRunning unless `again`: of two equal launches at once one is refused.
+    """
+    if not again:
+        _refuse_a_second(conn, run)
+    if saving:
+        documents.put(conn, run.tenant_id, saving, run.created_at)
     conn.execute(
         runs.insert().values(
             run_id=run.run_id,
@@ -42,6 +52,13 @@ def create(conn: Connection, run: Run) -> None:
             finished_at=millis_or_none(run.finished_at),
         )
     )
+
+
+def _refuse_a_second(conn: Connection, run: Run) -> None:
+    dialect.serialize(conn, f"launch:{run.tenant_id}:{run.campaign_id}:{run.contact_list_id}")
+    for other in find(conn, run.tenant_id, run.campaign_id, UNDER_WAY):
+        if other.contact_list_id == run.contact_list_id:
+            raise AlreadyRunning(other.run_id, other.status)
 
 
 def get(conn: Connection, tenant_id: str, run_id: str) -> Run:
@@ -150,19 +167,16 @@ def close_if_settled(conn: Connection, tenant_id: str, run_id: str, now: datetim
 
 
 def has_open_work(conn: Connection, tenant_id: str, run_id: str) -> bool:
-    """Whether an enrollment is not final, a message is queued, or the fate of an attempt is not known."""
+    """Whether an enrollment is not final or a message not settled: a late receipt may still queue it again."""
     waiting = exists().where(
         enrollments.c.tenant_id == tenant_id, enrollments.c.run_id == run_id, enrollments.c.finished_at.is_(None)
     )
-    queued = exists().where(
-        messages.c.tenant_id == tenant_id, messages.c.run_id == run_id, messages.c.status == fixed(MessageStatus.QUEUED)
+    unsettled = exists().where(
+        messages.c.tenant_id == tenant_id,
+        messages.c.run_id == run_id,
+        messages.c.status != fixed(MessageStatus.SETTLED),
     )
-    unresolved = exists().where(
-        attempts.c.tenant_id == tenant_id,
-        attempts.c.run_id == run_id,
-        attempts.c.status.in_(fixed_list(UNRESOLVED)),
-    )
-    return bool(conn.execute(select(waiting | queued | unresolved)).scalar_one())
+    return bool(conn.execute(select(waiting | unsettled)).scalar_one())
 
 
 def in_flight(conn: Connection, tenant_id: str, run_id: str) -> int:

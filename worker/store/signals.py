@@ -2,6 +2,7 @@
 
 1. A signal raises `wake`. A step that was under way sees it when it commits and stays due, so that no news is lost.
 2. An enrollment that has ended takes no more news.
+3. An opt-out marks the enrollment at once, so that a gate stops what is queued before the workflow hears of it.
 """
 
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Integer, Text, case, delete, select, update
+from sqlalchemy import Boolean, Connection, Integer, Text, case, delete, or_, select, update
 
 from worker.domain.events import Cancelled, Event, OptedOut, Replied, event_to_json
 from worker.store import dialect
@@ -23,6 +24,7 @@ _WOKEN: Final[dialect.Columns] = {
     "enrollment_id": Text(),
     "news": Integer(),
     "priority": Integer(),
+    "opted_out": Boolean(),
 }
 _COLUMNS = ("tenant_id", "enrollment_id", "event", "at")
 
@@ -59,7 +61,8 @@ def priority_of(event: Event) -> int:
 def _wake(conn: Connection, news: Sequence[tuple[str, str, Event]], at: int) -> set[tuple[str, str]]:
     counts = Counter((tenant_id, enrollment_id) for tenant_id, enrollment_id, _ in news)
     urgent = {(tenant_id, enrollment_id) for tenant_id, enrollment_id, e in news if priority_of(e) == URGENT}
-    rows = sorted((*key, count, URGENT if key in urgent else BULK) for key, count in counts.items())
+    stopped = {(tenant_id, enrollment_id) for tenant_id, enrollment_id, e in news if isinstance(e, OptedOut)}
+    rows = sorted((*key, n, URGENT if key in urgent else BULK, key in stopped) for key, n in counts.items())
     given = dialect.records(conn, _WOKEN, rows)
     row = enrollments.c
     statement = (
@@ -72,6 +75,7 @@ def _wake(conn: Connection, news: Sequence[tuple[str, str, Event]], at: int) -> 
         .values(
             wake=row.wake + given.c.news,
             priority=dialect.least(conn, row.priority, given.c.priority),
+            opted_out=or_(row.opted_out, given.c.opted_out),
             due_at=case((row.due_at <= at, row.due_at), else_=at),
         )
         .returning(row.tenant_id, row.enrollment_id)

@@ -1,6 +1,6 @@
 """The tables. The database itself refuses what must never happen; code that is wrong gets an error, not a second send.
 
-1. Every row belongs to a tenant and every query names it. Only `tick_leases` belongs to the installation.
+1. Every row belongs to a tenant and every query names it. Only `tick_leases` has names instead.
 2. Times are BIGINT milliseconds UTC, documents are JSON text: the same on both databases.
 3. At most one message per (enrollment, state, action, visit); at most one live attempt per message.
 4. Every poll is served by a partial index of what is still to be done. SQLite wants its condition word by word.
@@ -30,7 +30,6 @@ metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
     }
 )
@@ -42,6 +41,10 @@ UNRESOLVED: Final = (AttemptStatus.DISPATCHING, AttemptStatus.UNKNOWN)
 
 _SERIAL = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
 _CHURNED: Final[dict[str, Any]] = {"postgresql_with": {"fillfactor": 70}}  # leaves room to update a row in its page
+
+
+def _table(name: str, *parts: Any, **options: Any) -> Table:
+    return Table(name, metadata, *parts, **options)
 
 
 def _id(name: str) -> Column[str]:
@@ -76,9 +79,8 @@ def _partial(name: str, *columns: Any, where: str, unique: bool = False) -> Inde
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
-documents = Table(
+documents = _table(
     "documents",
-    metadata,
     _tenant(),
     Column("type", Text, nullable=False),
     Column("document_id", Text, nullable=False),
@@ -94,9 +96,8 @@ documents = Table(
     ),
 )
 
-contacts = Table(
+contacts = _table(
     "contacts",
-    metadata,
     _tenant(),
     Column("contact_id", Text, nullable=False),
     _text("external_id"),
@@ -113,18 +114,16 @@ contacts = Table(
     _partial("uq_contacts_email", "tenant_id", "email", where="email <> ''", unique=True),
 )
 
-contact_list_members = Table(
+contact_list_members = _table(
     "contact_list_members",
-    metadata,
     _tenant(),
     Column("contact_list_id", Text, nullable=False),
     Column("contact_id", Text, nullable=False),
     PrimaryKeyConstraint("tenant_id", "contact_list_id", "contact_id"),
 )
 
-suppressions = Table(
+suppressions = _table(
     "suppressions",
-    metadata,
     _tenant(),
     Column("channel", Text, nullable=False),  # or '*': every channel
     Column("address", Text, nullable=False),
@@ -133,9 +132,8 @@ suppressions = Table(
     PrimaryKeyConstraint("tenant_id", "address", "channel"),
 )
 
-runs = Table(
+runs = _table(
     "runs",
-    metadata,
     _id("run_id"),
     _tenant(),
     Column("campaign_id", Text, nullable=False),
@@ -154,9 +152,8 @@ runs = Table(
     _partial("ix_runs_open", "tenant_id", "status", where="finished_at IS NULL"),
 )
 
-enrollments = Table(
+enrollments = _table(
     "enrollments",
-    metadata,
     _id("enrollment_id"),
     _tenant(),
     Column("run_id", Text, nullable=False),
@@ -167,6 +164,7 @@ enrollments = Table(
     _text("state"),
     _text("disposition"),
     _text("reason"),
+    _flag("opted_out"),  # said stop: nothing more leaves, on any channel
     _number("epoch"),  # counts claims; fences the commit of a worker that was thought dead
     _number("wake"),  # counts signals; tells a commit that news came during the step
     _number("claims"),  # since the last commit
@@ -179,9 +177,8 @@ enrollments = Table(
     **_CHURNED,
 )
 
-signals = Table(
+signals = _table(
     "signals",
-    metadata,
     Column("signal_id", _SERIAL, primary_key=True),
     _tenant(),
     Column("enrollment_id", Text, nullable=False),
@@ -190,9 +187,8 @@ signals = Table(
     Index(None, "enrollment_id"),
 )
 
-messages = Table(
+messages = _table(
     "messages",
-    metadata,
     _id("message_id"),
     _tenant(),
     Column("run_id", Text, nullable=False),
@@ -217,13 +213,13 @@ messages = Table(
     UniqueConstraint("enrollment_id", "state", "action", "visit"),
     Index(None, "run_id"),
     _partial("ix_messages_queued", "run_id", "channel", "priority", "due_at", where="status = 'queued'"),
+    _partial("ix_messages_open", "run_id", where="status <> 'settled'"),
     _partial("ix_messages_watched", "status", "due_at", where=f"status IN {tuple(map(str, WATCHED))}"),
     **_CHURNED,
 )
 
-attempts = Table(
+attempts = _table(
     "attempts",
-    metadata,
     _id("attempt_id"),
     _tenant(),
     Column("run_id", Text, nullable=False),
@@ -249,9 +245,8 @@ attempts = Table(
     **_CHURNED,
 )
 
-outcomes = Table(
+outcomes = _table(
     "outcomes",
-    metadata,
     Column("outcome_id", _SERIAL, primary_key=True),
     _tenant(),
     Column("run_id", Text, nullable=False),
@@ -266,9 +261,8 @@ outcomes = Table(
     Index(None, "enrollment_id"),
 )
 
-inbox = Table(
+inbox = _table(
     "inbox",
-    metadata,
     Column("inbox_id", _SERIAL, primary_key=True),
     _tenant(),
     Column("provider", Text, nullable=False),
@@ -280,21 +274,19 @@ inbox = Table(
     _number("tries"),
     _text("note"),
     UniqueConstraint("tenant_id", "provider", "event_key"),
-    _partial("ix_inbox_open", "due_at", where="processed_at IS NULL"),
+    _partial("ix_inbox_open", "tenant_id", "due_at", where="processed_at IS NULL"),
 )
 
-rates = Table(
+rates = _table(
     "rates",
-    metadata,
     _tenant(),
     Column("bucket", Text, nullable=False),
     Column("free_at", BigInteger, nullable=False),  # GCRA's theoretical arrival time, microseconds
     PrimaryKeyConstraint("tenant_id", "bucket"),
 )
 
-tick_leases = Table(
+tick_leases = _table(
     "tick_leases",
-    metadata,
     _id("name"),
     Column("owner", Text, nullable=False),
     _time("until", nullable=False),

@@ -17,11 +17,8 @@ def perform(walk: Walk, action: plan.AnyStep) -> None:
     try:
         _dispatch(walk, action)
     except RenderFailed as error:
-        rule = walk.definition.book.file("RENDER_FAILED")
         message = walk.key(action.id) if isinstance(action, plan.Send) else None
-        walk.record(rule, message, str(error))
-        walk.follow(rule.code)
-        walk.fail(str(error))
+        walk.fail(str(error), "RENDER_FAILED", message)
 
 
 def _dispatch(walk: Walk, action: plan.AnyStep) -> None:  # noqa: C901 - one case per kind, nothing else

@@ -1,0 +1,55 @@
+"""What is asked often, or of large tables, is answered from an index: on SQLite, which has no statistics to go by."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import event
+
+from tests.store.builders import LEASE, NOW, TENANT
+from worker.store.facade import Store
+
+LOOKS: dict[str, Callable[[Store], object]] = {
+    "attempts by the provider's ids": lambda store: store.facts_by_ref(["SM1", "SM2"], "twilio", TENANT),
+    "due work": lambda store: store.due_work(TENANT, NOW),
+    "what is in the inbox": lambda store: store.inbox_is_waiting(TENANT),
+    "a claim of the inbox": lambda store: store.inbox_claim(TENANT, limit=5, lease=LEASE),
+    "attempts of unknown fate": lambda store: store.due_unknown(TENANT, NOW, limit=5),
+}
+WANTED = {
+    "attempts by the provider's ids": {"uq_attempts_provider_ref (provider=? AND provider_ref=?)"},
+    "due work": {
+        "ix_enrollments_open (run_id=?)",
+        "ix_messages_open (run_id=?)",
+        "ix_messages_queued (run_id=? AND channel=?)",
+        "ix_inbox_open (tenant_id=? AND due_at<?)",
+        "ix_messages_watched (status=? AND due_at<?)",
+    },
+    "what is in the inbox": {"ix_inbox_open (tenant_id=? AND due_at<?)"},
+    "a claim of the inbox": {"ix_inbox_open (tenant_id=? AND due_at<?)"},
+    "attempts of unknown fate": {"ix_messages_watched (status=? AND due_at<?)"},
+}
+
+
+@pytest.fixture
+def sqlite(sqlite_url):
+    opened = Store(sqlite_url)
+    yield opened
+    opened.close()
+
+
+def plan_of(store, look):
+    """The lines of EXPLAIN QUERY PLAN for all that the look asks."""
+    asked = []
+    event.listen(store.engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    look(store)
+    statements = [one for one in asked if one[0].startswith(("SELECT", "WITH", "UPDATE"))]
+    with store.engine.connect() as conn:
+        return [row.detail for s, given in statements for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", given)]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_what_is_asked_often_is_answered_from_an_index(sqlite, name):
+    plan = plan_of(sqlite, LOOKS[name])
+    assert {index for index in WANTED[name] if not any(line.endswith(index) for line in plan)} == set()
+    scanned = [line for line in plan if line.startswith("SCAN") and "INDEX" not in line]
+    assert [line for line in scanned if line.split()[1] in ("attempts", "messages", "inbox", "enrollments")] == []
