@@ -14,12 +14,11 @@ from channels.results import (
     Sighting,
 )
 from tests.engine.builders import NOW, a_campaign, an_attempt
-from worker.domain.attempt import LIVE, AttemptStatus, MessageStatus
+from worker.domain.attempt import LIVE, AttemptStatus, MessageStatus, PersonSays
 from worker.domain.dispositions import SYSTEM, DispositionBook, RetryRule, RetryScope
 from worker.domain.events import HandedOver, Settled
 from worker.engine.retry import MAX_UNSENT, next_attempt
 from worker.engine.settlement import (
-    PersonSays,
     SettlementOptions,
     from_crash,
     from_person,

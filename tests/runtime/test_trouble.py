@@ -22,7 +22,7 @@ def test_a_value_that_cannot_be_kept_fails_its_contact_and_nobody_else(house):
     house.advance()
     house.play()
 
-    assert house.counts() == {"waiting": 2, "failed": 1}
+    assert house.counts() == {"settling": 2, "failed": 1}
 
 
 def test_a_step_that_cannot_be_written_is_left_alone_and_the_others_are_written(house, monkeypatch):
@@ -54,7 +54,7 @@ def test_a_run_this_version_cannot_read_costs_nobody_and_holds_up_no_other_run(h
         rules=house.rt.definition(TENANT, house.run_id),
     )
     run = house.store.get_run(TENANT, house.run_id)
-    house.store.create_run(replace(run, run_id="run_of_tomorrow", workflows={}), again=True)
+    house.store.create_run(replace(run, run_id="run_of_tomorrow", workflows={}, enrolled=False), again=True)
     house.store.enroll_chunk(TENANT, "run_of_tomorrow", 10, house.rt.now())
     house.leases_end()
 

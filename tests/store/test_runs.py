@@ -1,8 +1,6 @@
 """The life of a run: it ends when nothing of it is open, stops when it is told to, and its numbers add up."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,8 +25,8 @@ from worker.domain.attempt import AttemptStatus, MessageStatus, Settlement
 from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.events import Replied
 from worker.domain.run import RunStatus
-from worker.store.errors import AlreadyRunning, IllegalTransition, NotFound
-from worker.store.rows import Added, Document, Heard, InboxEntry, WorkKind
+from worker.store.errors import IllegalTransition, NotFound
+from worker.store.rows import Added, Heard, InboxEntry, WorkKind
 from worker.store.tables import enrollments, messages, signals
 
 DONE = EnrollmentStatus.FINISHED
@@ -284,39 +282,6 @@ def test_a_retry_that_comes_back_to_a_cancelled_run_is_settled_as_cancelled(stor
     assert [(m.status, m.disposition) for m in rows(store, messages)] == [("settled", "CAMPAIGN_CANCELLED")]
     assert store.get_run(TENANT, run_id).finished_at == NOW
     assert due(store) == {}
-
-
-def test_of_equal_launches_at_once_one_is_made_and_the_others_are_told_of_it(store):
-    run = store.get_run(TENANT, new_run(store, 0))
-    store.change_run_status(TENANT, run.run_id, RunStatus.CANCELLED, NOW)
-    together = threading.Barrier(4)
-
-    def launch(number):
-        together.wait()
-        try:
-            store.create_run(replace(run, run_id=f"run_{number}"))
-        except AlreadyRunning as error:
-            return error
-        return None
-
-    with ThreadPoolExecutor(4) as pool:
-        refusals = [error for error in pool.map(launch, range(4)) if error]
-    (made,) = store.find_runs(TENANT, statuses=[RunStatus.RUNNING])
-    assert {(error.run_id, error.status) for error in refusals} == {(made.run_id, RunStatus.RUNNING)}
-    assert len(refusals) == 3
-    store.create_run(replace(run, run_id="meant"), again=True)
-    store.create_run(replace(run, run_id="elsewhere", contact_list_id="another"))
-    store.create_run(replace(run, run_id="theirs", tenant_id=STRANGER))
-
-
-def test_a_launch_that_is_refused_saves_none_of_its_documents(store):
-    run = store.get_run(TENANT, new_run(store, 0))
-    document = Document(type="campaign", id="c", name="Autumn", data={})
-    with pytest.raises(AlreadyRunning, match="cancel it, or launch with --again"):
-        store.create_run(replace(run, run_id="second"), saving=[document])
-    assert store.list_documents(TENANT, "campaign") == []
-    store.create_run(replace(run, run_id="second"), saving=[document], again=True)
-    assert store.list_documents(TENANT, "campaign") == [document]
 
 
 def test_a_process_hears_only_of_the_work_of_its_own_tenant(store):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from worker.cli import definitions, runs, services
+from worker.cli import definitions, holds, runs, services
 from worker.cli.errors import guarded
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("pause", runs.pause),
     ("resume", runs.resume),
     ("cancel", runs.cancel),
+    ("holds", holds.holds),
+    ("settle", holds.settle),
     ("sandbox", services.sandbox),
     ("web", services.web),
     ("migrate", services.migrate),

@@ -46,6 +46,14 @@ class AttemptStatus(StrEnum):
     """It was accepted and has come to an end that allows another attempt: busy, unreachable, machine."""
 
 
+class PersonSays(StrEnum):
+    """What a person decides about a message nobody knows the fate of."""
+
+    SENT = "sent"
+    RESEND = "resend"
+    DROP = "drop"
+
+
 LIVE: Final = (AttemptStatus.DISPATCHING, AttemptStatus.UNKNOWN, AttemptStatus.ACCEPTED)
 """A message with a live attempt cannot have another one: partial unique index on attempts."""
 

@@ -9,11 +9,10 @@
 
 from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final, assert_never
 
 from channels.results import RANK, AnsweredBy, Certainty, Receipt, SendResult, Sighting
-from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus, Settlement
+from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus, PersonSays, Settlement
 from worker.domain.dispositions import DispositionBook
 from worker.engine import outcomes
 from worker.engine.calendar import after
@@ -33,7 +32,6 @@ from worker.engine.settling import (
 )
 
 __all__ = [
-    "PersonSays",
     "SettlementOptions",
     "from_crash",
     "from_person",
@@ -45,15 +43,8 @@ __all__ = [
 ]
 
 
-class PersonSays(StrEnum):
-    """What a person decides about a message nobody knows the fate of."""
-
-    SENT = "sent"
-    RESEND = "resend"
-    DROP = "drop"
-
-
 _LOST: Final = (AttemptStatus.DISPATCHING, AttemptStatus.UNKNOWN)
+_IN_DOUBT: Final = (MessageStatus.UNKNOWN, MessageStatus.HELD)
 _UNSEEN_LIMIT: Final = 2
 """Look-ups that must see nothing, one after the other, before a message counts as never sent."""
 
@@ -139,7 +130,7 @@ def from_sighting(
     facts: AttemptFacts, sighting: Sighting, book: DispositionBook, now: datetime, options: SettlementOptions
 ) -> Settlement | None:
     """What the provider's answer to "have you seen this?" changes."""
-    if facts.status is not AttemptStatus.UNKNOWN or facts.message_status is not MessageStatus.UNKNOWN:
+    if facts.status is not AttemptStatus.UNKNOWN or facts.message_status not in _IN_DOUBT:
         return None
     known = unchanged(facts)
     if sighting.seen is None:
@@ -171,8 +162,7 @@ def from_person(
     facts: AttemptFacts, says: PersonSays, book: DispositionBook, now: datetime, options: SettlementOptions
 ) -> Settlement | None:
     """What a person decides about a message whose fate is unknown."""
-    open_messages = (MessageStatus.HELD, MessageStatus.UNKNOWN)
-    if facts.status is not AttemptStatus.UNKNOWN or facts.message_status not in open_messages:
+    if facts.status is not AttemptStatus.UNKNOWN or facts.message_status not in _IN_DOUBT:
         return None
     known = replace(unchanged(facts), code=f"person:{says}")
     match says:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from channels.messages import ChannelKind
 from channels.results import SendResult
@@ -12,6 +13,9 @@ from worker.domain.events import HandedOver, Settled
 from worker.engine import outcomes
 from worker.engine.calendar import after
 from worker.engine.retry import after_not_sent, next_attempt
+
+HELD_LOOK: Final = timedelta(hours=1)
+"""Between two looks at a held message, while it waits for a person: its provider may be able to say by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,7 @@ def nobody_can_say(known: Settlement, now: datetime, options: SettlementOptions)
         return unknown(known, after(now, min(next_look, resend_after - age), 1.0))
     if age < hold_after:
         return unknown(known, after(now, next_look, 1.0))
-    return replace(known, message_status=MessageStatus.HELD)
+    return replace(known, message_status=MessageStatus.HELD, due_at=after(now, HELD_LOOK, 1.0))
 
 
 def not_sent(known: Settlement, result: SendResult, book: DispositionBook, now: datetime) -> Settlement:

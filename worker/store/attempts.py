@@ -52,13 +52,14 @@ def stale_dispatching(conn: Connection, tenant_id: str, limit: int) -> list[Atte
 
 
 def due_unknown(conn: Connection, tenant_id: str, now: datetime, limit: int) -> list[AttemptFacts]:
-    """Attempts of unknown fate that it is time to ask the provider about."""
-    return _all(conn, _watched(MessageStatus.UNKNOWN, AttemptStatus.UNKNOWN, now, limit), tenant_id)
+    """Attempts of unknown fate that it is time to ask the provider about; held ones are asked about now and then."""
+    doubtful = (MessageStatus.UNKNOWN, MessageStatus.HELD)
+    return _all(conn, _watched(doubtful, AttemptStatus.UNKNOWN, now, limit), tenant_id)
 
 
 def silent_accepted(conn: Connection, tenant_id: str, now: datetime, limit: int) -> list[AttemptFacts]:
     """Attempts the provider has, whose final receipt should have come by now."""
-    return _all(conn, _watched(MessageStatus.ACCEPTED, AttemptStatus.ACCEPTED, now, limit), tenant_id)
+    return _all(conn, _watched((MessageStatus.ACCEPTED,), AttemptStatus.ACCEPTED, now, limit), tenant_id)
 
 
 def held(conn: Connection, tenant_id: str, run_id: str, limit: int = 100) -> list[AttemptFacts]:
@@ -71,11 +72,11 @@ def held(conn: Connection, tenant_id: str, run_id: str, limit: int = 100) -> lis
     return _all(conn, query.order_by(attempts.c.attempt_id).limit(limit), tenant_id)
 
 
-def _watched(message: MessageStatus, attempt: AttemptStatus, now: datetime, limit: int) -> Select[Any]:
+def _watched(message: Sequence[MessageStatus], attempt: AttemptStatus, now: datetime, limit: int) -> Select[Any]:
     return (
         _facts()
         .where(
-            messages.c.status == fixed(message),
+            messages.c.status.in_(fixed_list(message)),
             messages.c.status.in_(fixed_list(WATCHED)),  # the words of the index
             messages.c.due_at <= millis(now),
             attempts.c.status == fixed(attempt),

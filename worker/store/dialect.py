@@ -75,8 +75,8 @@ _SQLITE_BUSY: Final = frozenset({5, 6})
 def make_engine(url: str) -> Engine:
     """An engine for `sqlite:///file` or `postgresql://…`. `sqlite://` is a database in memory, for one thread only.
 
-    Raises BadDatabaseUrl for any other kind. Not to be shared with a forked child. Its errors repeat no parameters and no
-    rows: those are people, and errors reach logs.
+    Raises BadDatabaseUrl for any other kind. Not to be shared with a forked child. Its errors repeat neither
+    parameters nor rows: those are people, and errors reach logs.
     """
     try:
         parsed = make_url(url)

@@ -34,7 +34,7 @@ metadata: Final = MetaData(
     }
 )
 
-WATCHED: Final = (MessageStatus.UNKNOWN, MessageStatus.ACCEPTED)
+WATCHED: Final = (MessageStatus.UNKNOWN, MessageStatus.ACCEPTED, MessageStatus.HELD)
 """Messages whose `due_at` says when to look into them."""
 UNRESOLVED: Final = (AttemptStatus.DISPATCHING, AttemptStatus.UNKNOWN)
 """Attempts that may or may not have left."""

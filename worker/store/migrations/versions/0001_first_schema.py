@@ -180,7 +180,7 @@ def _messages() -> None:
     )
     partial("ix_messages_queued", "messages", ["run_id", "channel", "priority", "due_at"], "status = 'queued'")
     op.create_index("ix_messages_run_id", "messages", ["run_id"])
-    partial("ix_messages_watched", "messages", ["status", "due_at"], "status IN ('unknown', 'accepted')")
+    partial("ix_messages_watched", "messages", ["status", "due_at"], "status IN ('unknown', 'accepted', 'held')")
 
 
 def _outcomes() -> None:
