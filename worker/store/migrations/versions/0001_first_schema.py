@@ -143,7 +143,7 @@ def _enrollments() -> None:
         *(text("status"), number("priority", "1"), millis("due_at", nullable=True)),
         *(text("state", ""), text("disposition", ""), text("reason", ""), number("epoch", "0")),
         *(number("wake", "0"), number("claims", "0"), millis("lease_until", nullable=True)),
-        *(text("lease_owner", ""), millis("created_at"), millis("finished_at", nullable=True)),
+        *(text("lease_owner", ""), flag("opted_out"), millis("created_at"), millis("finished_at", nullable=True)),
         sa.PrimaryKeyConstraint("enrollment_id", name="pk_enrollments"),
         sa.UniqueConstraint("run_id", "contact_id", name="uq_enrollments_run_id_contact_id"),
         **CHURNED,
@@ -160,7 +160,7 @@ def _inbox() -> None:
         sa.PrimaryKeyConstraint("inbox_id", name="pk_inbox"),
         sa.UniqueConstraint("tenant_id", "provider", "event_key", name="uq_inbox_tenant_id_provider_event_key"),
     )
-    partial("ix_inbox_open", "inbox", ["due_at"], "processed_at IS NULL")
+    partial("ix_inbox_open", "inbox", ["tenant_id", "due_at"], "processed_at IS NULL")
 
 
 def _messages() -> None:
@@ -180,6 +180,7 @@ def _messages() -> None:
     )
     partial("ix_messages_queued", "messages", ["run_id", "channel", "priority", "due_at"], "status = 'queued'")
     op.create_index("ix_messages_run_id", "messages", ["run_id"])
+    partial("ix_messages_open", "messages", ["run_id"], "status <> 'settled'")
     partial("ix_messages_watched", "messages", ["status", "due_at"], "status IN ('unknown', 'accepted', 'held')")
 
 
