@@ -30,7 +30,7 @@ class Site:
 
     def __init__(self, folder: Path, supervisor: Supervisor, database_url: str, redis_url: str) -> None:
         self.folder, self.supervisor = folder, supervisor
-        self.web_port, self.flower_port, sandbox_port = free_port(18080), free_port(15555), free_port(18090)
+        self.web_port, self.flower_port, sandbox_port = free_port(), free_port(), free_port()
         self.env = {
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "DATABASE_URL": database_url,
@@ -85,7 +85,7 @@ def test_honcho_runs_the_procfile(tmp_path, sqlite_url, redis_url):
 
 def test_the_commands_of_docker_compose_run_a_campaign(tmp_path, postgres_url):
     services = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
-    redis_port = free_port(16379)
+    redis_port = free_port()
     with Supervisor(tmp_path) as supervisor:
         words = shlex.split(services["redis"]["command"])
         supervisor.start(

@@ -3,7 +3,6 @@
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import RENEWAL
+from worker.runtime.stack import free_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("acceptance")]
 
@@ -20,7 +20,7 @@ def env_file(desk):
     """What `campaigns up --sandbox` says other terminals should source; it is stopped at the end."""
     del desk.env["DATABASE_URL"], desk.env["REDIS_URL"]
     desk.env["SMS_PER_SECOND"] = "15"  # a minute of texts, so that there is something to pause
-    ports = [word for name in ("--web-port", "--flower-port") for word in (name, str(_free_port()))]
+    ports = [word for name in ("--web-port", "--flower-port") for word in (name, str(free_port()))]
     log = desk.folder / "up.log"
     with log.open("w") as out:
         up = subprocess.Popen(
@@ -61,12 +61,6 @@ def test_the_commands_of_the_readme_work_from_another_terminal(desk, env_file):
     campaigns("cancel", "last")
     report = campaigns("report", "last", "--json").json
     assert sum(report["enrollments"].values()) == report["audience"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _eventually(holds) -> None:

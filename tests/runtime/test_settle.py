@@ -25,7 +25,8 @@ def provider(beside):
 
 
 @pytest.mark.parametrize("answer", [taken, lambda _: json_reply(500, {}), lambda _: json_reply(429, {})])
-def test_an_answer_that_comes_after_the_callback_takes_nothing_back(open_house, provider, answer):
+@pytest.mark.parametrize(("told", "disposition"), [("sent", "SMS_SENT"), ("delivered", "SMS_DELIVERED")])
+def test_an_answer_that_comes_after_the_callback_takes_nothing_back(open_house, provider, answer, told, disposition):
     house = open_house(twilio_base_url=provider.url)
     house.launch(TEXT)
     house.advance()
@@ -33,19 +34,21 @@ def test_an_answer_that_comes_after_the_callback_takes_nothing_back(open_house, 
 
     def call_back_first(request):
         [attempt] = house.attempts()
-        hear(house, ReceiptKind.DELIVERED, attempt.attempt_id, provider_ref="SM-told-by-the-callback")
+        hear(house, ReceiptKind(told), attempt.attempt_id, provider_ref="SM-told-by-the-callback")
         apply_inbox(other)
         return answer(request)
 
     provider.otherwise = call_back_first
     house.dispatch()
+    provider.otherwise = lambda _: json_reply(500, {})  # from here on it cannot be asked
+    assert [(row.status, row.provider_ref) for row in house.attempts()] == [("accepted", "SM-told-by-the-callback")]
     house.later(days=1)
     house.reconcile()
     house.dispatch()
 
-    assert (house.message().status, house.message().disposition) == ("settled", "SMS_DELIVERED")
-    assert [row.disposition for row in house.rows(outcomes)] == ["SMS_DELIVERED"]
-    assert len(provider.requests) == 1
+    assert (house.message().status, house.message().disposition) == ("settled", disposition)
+    assert [row.disposition for row in house.rows(outcomes)] == [disposition]
+    assert [request.method for request in provider.requests].count("POST") == 1
 
 
 @pytest.mark.parametrize(

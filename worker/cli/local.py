@@ -19,7 +19,8 @@ from worker.runtime.settings import load_settings
 from worker.runtime.stack import WORKERS, free_port, program
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 
-PORTS = {"web": 8080, "sandbox": 8090, "flower": 5555}
+PORTS = {"web": 0, "sandbox": 0, "flower": 5555}
+"""Any free port for those that only programs talk to, so that two systems never meet; people look for Flower."""
 
 
 class LocalSystem:

@@ -3,6 +3,7 @@
 The Procfile and docker-compose.yml name the same ones; a test compares them.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -41,15 +42,15 @@ def program(name: str, extra: str = "") -> Program:
     return Program(name=name, command=(sys.executable, *start, *words[1:]), restart=True)
 
 
-def free_port(wanted: int) -> int:
-    """The wanted port, or a free one if another program listens there."""
-    try:
-        require_port(wanted)
-    except PortInUse:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-    return wanted
+def free_port(wanted: int = 0) -> int:
+    """The wanted port, or a free one if it is 0 or another program listens there."""
+    if wanted:
+        with contextlib.suppress(PortInUse):
+            require_port(wanted)
+            return wanted
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def require_port(port: int, host: str = "127.0.0.1") -> None:
