@@ -28,7 +28,7 @@ class Demo:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "worker.cli.main", "demo", *options],
             cwd=ROOT,
-            env=os.environ | {"DATA_DIR": str(folder)} | env,
+            env=os.environ | {"DATA_DIR": str(folder), "FLOWER_PORT": "0"} | env,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,

@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.demos import UNHURRIED, eventually
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.acceptance
 
 OUTCOMES = ("audience", "enrollments", "dispositions")
 

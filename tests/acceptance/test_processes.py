@@ -19,7 +19,7 @@ from worker.runtime.embedded import redis_binary
 from worker.runtime.stack import free_port
 from worker.runtime.supervisor import Program, Supervisor
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.acceptance
 
 PEOPLE = 40
 BIN = Path(sys.executable).parent

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("benchmark")]
+pytestmark = pytest.mark.acceptance
 
 CONTACTS = 200
 

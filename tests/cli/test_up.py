@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import RENEWAL
 from worker.runtime.stack import free_port
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from worker.runtime.errors import CannotLaunch, NotFound
 from worker.runtime.hints import Work
 from worker.runtime.launch import enroll, launch
 from worker.runtime.saving import save_definitions
+from worker.runtime.settings import BadSettings, load_settings
 from worker.store.rows import Document, DocumentType
 from worker.store.tables import messages, runs
 
@@ -168,3 +169,20 @@ def test_a_campaign_that_calls_a_function_of_another_workflow_takes_it_along(hou
     assert set(house.store.get_run(TENANT, run.run_id).workflows) == {"wf_1", "wf_2"}
     house.play()
     assert len(house.ledger()) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({"LEASE_SECONDS": "20"}, "LEASE_SECONDS twice HTTP_TIMEOUT_SECONDS"),
+        ({"QUIET_SECONDS": "1"}, "QUIET_SECONDS and SECOND_LOOK_SECONDS at least 30"),
+        ({"HTTP_TIMEOUT_SECONDS": "60"}, "HTTP_TIMEOUT_SECONDS"),
+    ],
+)
+def test_times_that_would_allow_a_second_send_are_refused(monkeypatch, tmp_path, settings, remedy):
+    monkeypatch.chdir(tmp_path)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(BadSettings, match=remedy):
+        load_settings()

@@ -63,7 +63,13 @@ def test_a_whole_run_leaves_nothing_personal_in_logs_and_messages(sqlite_url, be
         }
         command = (sys.executable, "-m", "celery", "-A", "worker.tasks.app", "worker", "-P", "solo", "-l", "debug")
         queues = ("-Q", "control,sms,email,voice,inbox,reconcile", "--without-mingle", "--without-gossip")
-        env |= {"REDIS_URL": redis_url, "LOG_LEVEL": "DEBUG", "LEASE_SECONDS": "20", "PYTHONPATH": str(Path.cwd())}
+        env |= {
+            "REDIS_URL": redis_url,
+            "LOG_LEVEL": "DEBUG",
+            "LEASE_SECONDS": "20",
+            "HTTP_TIMEOUT_SECONDS": "5",
+            "PYTHONPATH": str(Path.cwd()),
+        }
         supervisor.start(Program(name="worker", command=(*command, *queues), env=env))
         serve(house, port)
         states = {**ASK, "answered": {"actions": [MAIL, CALL]}, "silent": {"actions": [MAIL, CALL]}}

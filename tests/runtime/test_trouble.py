@@ -10,6 +10,7 @@ from channels.messages import ChannelKind
 from tests.runtime.house import MAIL, TENANT, TEXT, person
 from worker.domain.faults import Invalid
 from worker.runtime import settle as settling
+from worker.runtime.dispatch import dispatch
 from worker.store.tables import enrollments
 
 HUGE = {"type": "setVariable", "name": "debt", "value": "{{ contact.plan | times: 99999999999 }}"}
@@ -68,12 +69,12 @@ def test_a_run_this_version_cannot_read_costs_nobody_and_holds_up_no_other_run(h
     assert claims == {good: 0, "run_of_tomorrow": 0}
 
 
-def test_whoever_stood_still_after_the_claim_does_not_send(open_house):
-    house = open_house(lease_seconds=0.000_001)
+def test_whoever_stood_still_after_the_claim_does_not_send(house):
     house.launch(MAIL)
     house.advance()
+    slow = house.runtime(lease_seconds=0.000_001)
 
-    house.dispatch(ChannelKind.EMAIL)
+    slow.run(dispatch(slow, TENANT, house.run_id, ChannelKind.EMAIL))
 
     assert house.ledger() == []
     assert [row.status for row in house.attempts()] == ["dispatching"]

@@ -19,8 +19,9 @@ from worker.runtime.settings import load_settings
 from worker.runtime.stack import WORKERS, free_port, program
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 
-PORTS = {"web": 0, "sandbox": 0, "flower": 5555}
-"""Any free port for those that only programs talk to, so that two systems never meet; people look for Flower."""
+PORTS = {"web": 0, "sandbox": 0, "flower": int(os.environ.get("FLOWER_PORT", "5555"))}
+"""Any free port for those that only programs talk to, so that two systems never meet; people look for Flower.
+`FLOWER_PORT` is Flower's own variable."""
 
 
 class LocalSystem:

@@ -7,10 +7,10 @@
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.messages import ChannelKind
@@ -20,6 +20,10 @@ from worker.engine.settlement import SettlementOptions
 from worker.store.rows import Rate
 
 _REDIS: Final = frozenset({"redis", "rediss", "redis+socket", "sentinel"})
+
+
+_SHORTEST_DOUBT_SECONDS = 30.0
+"""A provider's list may lag behind what it has taken; absence must not be believed before it has caught up."""
 
 
 class BadSettings(Exception):
@@ -49,7 +53,7 @@ class Settings(BaseSettings):
     sendgrid_base_url: str = "https://api.sendgrid.com"
     sendgrid_webhook_public_key: str = Field(default="", description="base64 DER; several separated by commas")
 
-    http_timeout_seconds: float = Field(default=15.0, gt=0, le=30, description="one provider call, in all")
+    http_timeout_seconds: float = Field(default=15.0, gt=0, le=15, description="one provider call, in all")
     http_connect_timeout_seconds: float = Field(default=3.0, gt=0, le=15)
     slice_size: int = Field(default=100, ge=1, le=1000, description="texts or calls in one intent commit")
     lanes: int = Field(default=2, ge=1, le=8, description="slices under way at once per process")
@@ -101,6 +105,16 @@ class Settings(BaseSettings):
             raise ValueError("write it like America/New_York")
         return name
 
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        """A send ends within two timeouts and a task within its limit; no claim may end before, no doubt too early."""
+        if self.lease_seconds < 2 * self.http_timeout_seconds + 5:
+            raise ValueError("a claim must outlive a send; make LEASE_SECONDS twice HTTP_TIMEOUT_SECONDS and 5 more")
+        if not self.rehearsal and min(self.quiet_seconds, self.second_look_seconds) < _SHORTEST_DOUBT_SECONDS:
+            least = f"make QUIET_SECONDS and SECOND_LOOK_SECONDS at least {_SHORTEST_DOUBT_SECONDS:g}"
+            raise ValueError(f"real providers need time before absence is believed; {least}")
+        return self
+
     @property
     def rehearsal(self) -> bool:
         """Whether both providers are on this machine, so that nobody real can be reached."""
@@ -138,7 +152,7 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"{str(fault['loc'][0]).upper()}: {_sentence(fault['msg'])}" for fault in error.errors()]
+        lines = [": ".join([*_named(fault["loc"]), _sentence(fault["msg"])]) for fault in error.errors()]
         raise BadSettings("; ".join(lines)) from None
 
 
@@ -153,6 +167,11 @@ def missing_credentials(settings: Settings, channels: frozenset[ChannelKind]) ->
     if ChannelKind.EMAIL in channels and not settings.sendgrid_api_key.get_secret_value():
         missing.append("SENDGRID_API_KEY")
     return missing
+
+
+def _named(place: tuple[int | str, ...]) -> list[str]:
+    """The setting a fault belongs to; none where it belongs to several, which the sentence names."""
+    return [str(part).upper() for part in place[:1]]
 
 
 def _sentence(message: str) -> str:
