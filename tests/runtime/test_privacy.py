@@ -15,7 +15,7 @@ from worker.runtime.embedded import start_redis
 from worker.runtime.supervisor import Program, Supervisor
 
 __all__ = ["serve"]
-pytestmark = pytest.mark.xdist_group("acceptance")
+pytestmark = pytest.mark.acceptance
 
 PERSON = person(1, phone="+12025557867", email="wilhelmina@example.com", fields={"firstName": "Wilhelmina"})
 """Says STOP."""
