@@ -55,7 +55,7 @@ def main() -> int:
     setup = Setup.from_env()
     machine = describe_machine()
     print(f"{machine['cores']} cores, {machine['processor']}, Python {machine['python']}, {setup.database}", flush=True)
-    print(f"ours: {setup.contacts} contacts; naive: {setup.naive_contacts} (figures are per message); a text, a mail and a call each")
+    print(f"ours: {setup.contacts} contacts, naive: {setup.naive_contacts}; a text, a mail and a call each")
     done: dict[str, list[dict[str, Any]]] = {"naive": [], "ours": []}
     for number in range(setup.runs):
         for name, contacts in (("naive", setup.naive_contacts), ("ours", setup.contacts)):
