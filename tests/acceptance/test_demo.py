@@ -2,10 +2,13 @@
 
 import os
 import signal
+import subprocess
 
 import pytest
 
-from tests.acceptance.demos import UNHURRIED, eventually
+from tests.acceptance.demos import ROOT, UNHURRIED, eventually
+from tests.acceptance.site import BIN, Site
+from worker.runtime.supervisor import Supervisor
 
 pytestmark = pytest.mark.acceptance
 
@@ -30,6 +33,19 @@ def test_postgresql_and_a_redis_server_give_the_same_report_as_sqlite(start_demo
     assert on_postgres.finish() == 0, on_postgres.output
 
     assert _outcomes(on_postgres.report) == _outcomes(undisturbed.report)
+
+
+def test_honcho_on_the_procfile_gives_the_same_report(undisturbed, tmp_path, sqlite_url, redis_url):
+    with Supervisor(tmp_path) as supervisor:
+        site = Site(tmp_path, supervisor, sqlite_url, redis_url)
+        honcho = subprocess.Popen([BIN / "honcho", "start"], cwd=ROOT, env=os.environ | site.env)
+        try:
+            report = site.run_campaign(ROOT / "examples/renewal/contacts.csv")
+        finally:
+            honcho.send_signal(signal.SIGTERM)
+            honcho.wait(60)
+
+    assert _outcomes(report) == _outcomes(undisturbed.report)
 
 
 def test_killing_every_worker_midway_changes_no_total_and_reaches_nobody_twice(start_demo, undisturbed):
