@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +71,3 @@ def _belongs(process: psutil.Process, mark: str) -> bool:
         return alive and process.pid != os.getpid() and (mark in words or mark in process.environ().get("DATA_DIR", ""))
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
-
-
-def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Poll until it holds; fail the test saying what did not come about."""
-    ends = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < ends, f"waited {seconds:g} s for {what}"
-        time.sleep(0.05)

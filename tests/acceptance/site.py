@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from channels.sandbox import read_ledger, summarize
-from tests.acceptance.demos import ROOT, UNHURRIED, eventually
+from tests.acceptance.demos import ROOT, UNHURRIED
 from worker.runtime.stack import free_port
-from worker.runtime.supervisor import Program, Supervisor
+from worker.runtime.supervisor import Program, Supervisor, wait_until
 
 BIN = Path(sys.executable).parent
 
@@ -35,7 +35,7 @@ class Site:
         words = f"--port {sandbox_port} --data-dir {folder / 'sandbox'} --speed 20 --callback {self.env['PUBLIC_URL']}"
         supervisor.start(Program(name="sandbox", command=(sys.executable, "-m", "channels.sandbox", *words.split())))
         key = folder / "sandbox" / "sendgrid_public_key.txt"
-        eventually(key.exists, 20, "the sandbox's key")
+        wait_until(key.exists, seconds=20, what="the sandbox's key")
         provider = f"http://127.0.0.1:{sandbox_port}"
         self.env |= {"TWILIO_BASE_URL": provider, "SENDGRID_BASE_URL": provider}
         self.env |= {"TWILIO_ACCOUNT_SID": "AC" + "5a" * 16, "TWILIO_AUTH_TOKEN": "sandbox-auth-token"}

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.demos import ROOT, UNHURRIED, eventually
+from tests.acceptance.demos import ROOT, UNHURRIED
 from tests.acceptance.site import BIN, Site
-from worker.runtime.supervisor import Supervisor
+from worker.runtime.supervisor import Supervisor, wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -51,7 +51,7 @@ def test_honcho_on_the_procfile_gives_the_same_report(undisturbed, tmp_path, sql
 def test_killing_every_worker_midway_changes_no_total_and_reaches_nobody_twice(start_demo, undisturbed):
     disturbed = start_demo("--speed", "3600")  # so that a restart takes minutes of the campaign's time, not a day
     for accepted in (300, 1200, 2000):
-        eventually(lambda n=accepted: disturbed.ledger_lines() >= n, 120, f"{accepted} messages")
+        wait_until(lambda n=accepted: disturbed.ledger_lines() >= n, seconds=120, what=f"{accepted} messages")
         for worker in ("sms", "email", "voice", "control"):
             os.killpg(disturbed.pid_of(worker), signal.SIGKILL)
 
@@ -65,15 +65,15 @@ def test_killing_every_worker_midway_changes_no_total_and_reaches_nobody_twice(s
 def test_ctrl_c_stops_everything_it_started(start_demo, moment):
     demo = start_demo()
     if moment == "at the start":
-        eventually((demo.data_dir / "pids" / "redis").exists, 30, "Redis to start")
+        wait_until((demo.data_dir / "pids" / "redis").exists, seconds=30, what="Redis to start")
     else:
-        eventually(lambda: demo.ledger_lines() > 50, 60, "the first messages")
+        wait_until(lambda: demo.ledger_lines() > 50, seconds=60, what="the first messages")
 
     demo.process.send_signal(signal.SIGINT)
 
     assert demo.process.wait(30) == 130
     assert "Traceback" not in demo.output
-    eventually(lambda: demo.left_running() == [], 5, "everything to end")
+    wait_until(lambda: demo.left_running() == [], seconds=5, what="everything to end")
 
 
 def _outcomes(report):

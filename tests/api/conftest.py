@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tests.api.web import PUBLIC, Port, Web
+from tests.loop_thread import LoopThread
 from tests.runtime.conftest import beside, logged, open_house
-from tests.runtime.house import Beside, House
+from tests.runtime.house import House
 
 __all__ = ["beside", "logged", "open_house"]
 
@@ -18,7 +19,7 @@ def house(open_house: Callable[..., House]) -> House:
 
 
 @pytest.fixture
-def serve(beside: Beside) -> Iterator[Callable[..., Web]]:
+def serve(beside: LoopThread) -> Iterator[Callable[..., Web]]:
     """Start the HTTP process of an installation."""
     opened: list[Web] = []
 

@@ -12,7 +12,8 @@ from twilio.request_validator import RequestValidator
 
 from channels.sandbox.settings import AUTH_TOKEN
 from channels.sandbox.signing import PRIVATE_KEY_FILE, EventSigner
-from tests.runtime.house import Beside, House, until
+from tests.loop_thread import LoopThread
+from tests.runtime.house import House, until
 from worker.api.app import make_app
 from worker.runtime.bootstrap import Runtime
 
@@ -40,7 +41,7 @@ class Port:
 class Web:
     """The process and its callers."""
 
-    def __init__(self, beside: Beside, port: Port, make_runtime: Callable[[], Runtime]) -> None:
+    def __init__(self, beside: LoopThread, port: Port, make_runtime: Callable[[], Runtime]) -> None:
         self.url, self._beside = port.url, beside
         config = uvicorn.Config(make_app(make_runtime), log_config=None, access_log=False, lifespan="on")
         self._server = uvicorn.Server(config)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import RENEWAL
 from worker.runtime.stack import free_port
+from worker.runtime.supervisor import wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -52,19 +53,16 @@ def test_the_commands_of_the_readme_work_from_another_terminal(desk, env_file):
     campaigns("validate", RENEWAL)
     campaigns("import", RENEWAL / "contacts.csv", "--list", "renewal", "--rejects", "rejects.csv")
     run_id = campaigns("launch", RENEWAL, "--list", "renewal", "--speed", 600, "--json").json["runId"]
-    _eventually(lambda: campaigns("report", run_id, "--json").json["messages"]["accepted"]["sms"] > 100)
+
+    def accepted():
+        return campaigns("report", run_id, "--json").json["messages"]["accepted"]
+
+    wait_until(lambda: accepted()["sms"] > 100, seconds=60, what="a hundred texts")
     campaigns("pause", run_id)
-    stopped = campaigns("report", run_id, "--json").json["messages"]["accepted"]
-    assert campaigns("report", run_id, "--json").json["messages"]["accepted"] == stopped
+    stopped = accepted()
+    assert accepted() == stopped
     campaigns("resume", run_id)
-    _eventually(lambda: campaigns("report", run_id, "--json").json["messages"]["accepted"]["sms"] > stopped["sms"])
+    wait_until(lambda: accepted()["sms"] > stopped["sms"], seconds=60, what="texts after the resume")
     campaigns("cancel", "last")
     report = campaigns("report", "last", "--json").json
     assert sum(report["enrollments"].values()) == report["audience"]
-
-
-def _eventually(holds) -> None:
-    ends = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < ends
-        time.sleep(0.2)

@@ -31,7 +31,6 @@ def test_what_nothing_speaks_against_goes():
         ({"suppressed": True}, "SUPPRESSED_DNC"),
         ({"opted_out": True}, "SUPPRESSED_DNC"),
         ({"channel_enabled": False}, "CHANNEL_DISABLED"),
-        ({"attempts": 3, "max_attempts": 3}, "MAX_ATTEMPTS"),
         ({"to": ""}, "NO_ADDRESS"),
         ({"to": "5557654321"}, "NO_ADDRESS"),
         ({"sender": "?"}, "SMS_CONFIG"),

@@ -10,20 +10,22 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.runtime.house import Beside, House
+from tests.channels.loopback import LoopbackProvider
+from tests.loop_thread import LoopThread
+from tests.runtime.house import House
 from worker.runtime.logs import configure_logging
 from worker.runtime.settings import Settings
 
 
 @pytest.fixture
-def beside() -> Iterator[Beside]:
-    loop = Beside()
+def beside() -> Iterator[LoopThread]:
+    loop = LoopThread()
     yield loop
     loop.close()
 
 
 @pytest.fixture
-def open_house(database_url: str, beside: Beside, tmp_path: Path) -> Iterator[Callable[..., House]]:
+def open_house(database_url: str, beside: LoopThread, tmp_path: Path) -> Iterator[Callable[..., House]]:
     """An installation with these settings, on each kind of database."""
     opened: list[House] = []
 
@@ -51,3 +53,12 @@ def logged() -> Iterator[io.StringIO]:
     yield lines
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def provider(beside: LoopThread) -> Iterator[LoopbackProvider]:
+    """Takes every text; what it should look at when a request arrives, a test says."""
+    opened = LoopbackProvider()
+    beside.run(opened.start())
+    yield opened
+    beside.run(opened.stop())

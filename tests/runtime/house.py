@@ -2,11 +2,9 @@
 list and played by hand. Time is turned forward, never waited for, except where the database's own clock counts.
 """
 
-import asyncio
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from channels.messages import ChannelKind
 from channels.sandbox import RunningSandbox, SandboxSettings, read_ledger, start
 from channels.sandbox.settings import ACCOUNT_SID, API_KEY, AUTH_TOKEN
 from tests.engine.builders import CAMPAIGN
+from tests.loop_thread import DEADLINE_SECONDS, LoopThread
 from worker.runtime import launch as launching
 from worker.runtime.advance import advance
 from worker.runtime.bootstrap import Runtime
@@ -33,7 +32,6 @@ from worker.store.rows import ContactRow, Document, DocumentType
 from worker.store.tables import attempts, enrollments, inbox, messages
 
 TENANT = "default"
-DEADLINE_SECONDS = 10.0
 NOWHERE = "http://127.0.0.1:9"
 """Nobody listens there."""
 
@@ -47,23 +45,6 @@ ASK: Mapping[str, Any] = {
     "silent": {"actions": [{**TEXT, "message": "Are you there?"}]},
 }
 """Asks by text; who has not answered in two hours is asked again."""
-
-
-class Beside:
-    """An event loop in a thread of its own, where servers live."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(DEADLINE_SECONDS)
-
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(DEADLINE_SECONDS)
-        self.loop.close()
 
 
 class HandRuntime(Runtime):
@@ -81,7 +62,7 @@ class House:
     def __init__(
         self,
         database_url: str,
-        beside: Beside,
+        beside: LoopThread,
         folder: Path,
         *,
         sandbox: Mapping[str, Any] | None = None,

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from channels.messages import ChannelKind
 from channels.results import Certainty
-from tests.channels.loopback import LoopbackProvider, json_reply
+from tests.channels.loopback import json_reply
 from tests.runtime.house import CALL, MAIL, TENANT, TEXT, person
 from worker.domain.run import RunStatus
 from worker.runtime import launch as launching
@@ -18,15 +18,6 @@ from worker.runtime.hints import Work
 from worker.store.facade import Store
 from worker.store.rows import Suppression
 from worker.store.tables import attempts
-
-
-@pytest.fixture
-def provider(beside):
-    """Takes every text; what it should look at when a request arrives, a test says."""
-    opened = LoopbackProvider()
-    beside.run(opened.start())
-    yield opened
-    beside.run(opened.stop())
 
 
 def taken(request):

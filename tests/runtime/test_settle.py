@@ -7,21 +7,13 @@ import pytest
 
 from channels.messages import ChannelKind
 from channels.results import ReceiptKind
-from tests.channels.loopback import LoopbackProvider, json_reply
+from tests.channels.loopback import json_reply
 from tests.runtime.house import TENANT, TEXT, until
 from tests.runtime.test_dispatch import taken
 from tests.runtime.test_doubt import hear
 from worker.runtime.dispatch import dispatch
 from worker.runtime.intake import apply_inbox
 from worker.store.tables import outcomes
-
-
-@pytest.fixture
-def provider(beside):
-    opened = LoopbackProvider()
-    beside.run(opened.start())
-    yield opened
-    beside.run(opened.stop())
 
 
 @pytest.mark.parametrize("answer", [taken, lambda _: json_reply(500, {}), lambda _: json_reply(429, {})])

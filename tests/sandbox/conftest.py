@@ -1,10 +1,8 @@
 """A sandbox and a receiver of callbacks: real servers on loopback, in a thread of their own, for sync SDKs to call."""
 
-import asyncio
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,25 +15,7 @@ from twilio.rest import Client
 
 from channels.sandbox import RunningSandbox, SandboxSettings, read_ledger, start
 from channels.sandbox.settings import ACCOUNT_SID, AUTH_TOKEN
-
-DEADLINE_SECONDS = 10.0
-
-
-class LoopThread:
-    """An event loop beside the test."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(DEADLINE_SECONDS)
-
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(DEADLINE_SECONDS)
-        self.loop.close()
+from tests.loop_thread import DEADLINE_SECONDS, LoopThread
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Whether a message may leave now. Asked in the transaction that claims it, with what the database says then.
 
-1. Cheap and absolute first: run, contact, suppression, channel, attempts, address, content. The first no stands.
+1. Cheap and absolute first: run, contact, suppression, channel, address, content. The first no stands.
 2. What is stopped is settled under a disposition of its own; nothing is dropped without a reason.
 """
 
@@ -16,7 +16,7 @@ from worker.engine.outgoing import build_message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
-    """What the gates know. `max_attempts` 0: no limit.
+    """What the gates know.
 
     `suppressed`: the address is on a do-not-contact list. `opted_out`: the person said stop in this run, on whatever
     channel.
@@ -31,8 +31,6 @@ class GateFacts:
     blocked: bool = False
     suppressed: bool = False
     opted_out: bool = False
-    attempts: int = 0
-    max_attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,6 @@ def _person(facts: GateFacts) -> Verdict | None:
 def _message(facts: GateFacts) -> Verdict | None:
     if not facts.channel_enabled:
         return Skip(disposition="CHANNEL_DISABLED", detail=f"{facts.channel} is off in the campaign")
-    if facts.max_attempts and facts.attempts >= facts.max_attempts:
-        return Skip(disposition="MAX_ATTEMPTS", detail=f"{facts.attempts} attempts")
     if not facts.to:
         return Skip(disposition="NO_ADDRESS", detail=f"the contact has no {_ADDRESS[facts.channel]}")
     try:

@@ -44,7 +44,6 @@ def facts_of(
             blocked=row.contact_id not in reachable,
             suppressed=suppressions.normal(row.address) in suppressed,
             opted_out=row.enrollment_id in opted_out,
-            attempts=row.counted,
         )
         for row in queued
     ]
