@@ -22,6 +22,7 @@ import psutil
 from worker.runtime.errors import ProgramDied, TookTooLong
 
 _PR_SET_PDEATHSIG = 1
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHORTEST_LIFE = 5.0
 """Seconds. What ends sooner by itself cannot work at all; starting it again and again would hide that."""
 
@@ -85,6 +86,15 @@ class Supervisor:
 
     def start(self, program: Program) -> Running:
         """Start a program; its environment is ours, the supervisor's and its own, in that order."""
+        # An interrupt inside fork would be lost: Python drops what its fork hooks raise. So it waits until the program
+        # is registered, and then strikes where it will be stopped.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+        try:
+            return self._start(program)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _start(self, program: Program) -> Running:
         log = self._logs / f"{program.name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - our own commands
@@ -94,7 +104,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env=os.environ | self.env | dict(program.env),
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, no locks taken
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - two system calls, no locks taken
             )
         running = Running(program, process, log)
         self.running[program.name] = running
@@ -169,5 +179,6 @@ def last_lines(log: Path, count: int = 8) -> str:
 
 
 def _die_with_parent() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
