@@ -3,15 +3,18 @@
 1. Nothing is retried and no redirect is followed: a request leaves once or not at all.
 2. NOT_SENT only where it is sure that no byte of the request left: name, connection or TLS failed.
    Everything else that breaks is UNKNOWN, the cautious side.
-3. The vendors' SDKs run unmodified on top of this; only their HTTP client is ours. Both share aiohttp: kept-alive
+3. No request is written after its caller stopped waiting for it: a process that was frozen in between wakes up and
+   does not send what others have given up and may have sent again.
+4. The vendors' SDKs run unmodified on top of this; only their HTTP client is ours. Both share aiohttp: kept-alive
    connections, one TLS context for the process, and a total timeout that also ends a server that drips.
 """
 
 import asyncio
+import math
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -22,12 +25,15 @@ from urllib.parse import urlencode
 
 import aiohttp
 import orjson
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from python_http_client.client import Client as SendGridHttpClient
 from python_http_client.client import Response as SendGridResponse
 from python_http_client.exceptions import handle_error
 from twilio.http import AsyncHttpClient  # type: ignore[import-untyped]
 from twilio.http.response import Response as TwilioResponse  # type: ignore[import-untyped]
 
+from channels.elapsed import elapsed
 from channels.results import Certainty, Reason
 
 IDLE_SECONDS: Final = 15.0
@@ -48,12 +54,13 @@ def open_session(*, limit: int, timeout_seconds: float, connect_timeout_seconds:
         connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=IDLE_SECONDS),
         timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=connect_timeout_seconds),
         cookie_jar=aiohttp.DummyCookieJar(),
+        request_class=_TimelyRequest,
         trust_env=False,
     )
 
 
 class TooLate(Exception):
-    """No connection was free in time; the request was never begun."""
+    """The time for it was over before a byte of the request was written."""
 
 
 class Slots:
@@ -62,24 +69,60 @@ class Slots:
     Without that moment a stalled provider would hold a batch for (batch / limit) timeouts, longer than its lease.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, timeout_seconds: float) -> None:
         self._free = asyncio.Semaphore(limit)
+        self._timeout = timeout_seconds
 
-    async def acquire(self, until: float) -> None:
-        """Take a slot before `until` (loop time), or raise TooLate."""
-        if asyncio.get_running_loop().time() >= until:
+    def deadline(self) -> float:
+        """The moment (`elapsed`) after which a send that begins now starts no more requests.
+
+        Each has one timeout, so the send ends within two.
+        """
+        return elapsed() + self._timeout
+
+    @asynccontextmanager
+    async def one(self, until: float) -> AsyncIterator[None]:
+        """A slot, taken before `until`; else TooLate. The request made inside is written within one timeout after."""
+        await self._acquire(until - elapsed())
+        token = _WRITE_BY.set(until + self._timeout)
+        try:
+            yield
+        finally:
+            _WRITE_BY.reset(token)
+            self._free.release()
+
+    async def _acquire(self, seconds: float) -> None:
+        if seconds <= 0:
             raise TooLate
         if not self._free.locked():
             await self._free.acquire()  # does not suspend: no timer is needed
             return
         try:
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout(seconds):
                 await self._free.acquire()
         except TimeoutError:
             raise TooLate from None
 
-    def release(self) -> None:
-        self._free.release()
+
+_WRITE_BY: Final[ContextVar[float]] = ContextVar("write_by", default=math.inf)
+
+
+class _TimelyRequest(aiohttp.ClientRequest):
+    """Looks at the clock one last time just before the first byte.
+
+    Between building a request and writing it lies a whole batch of others, and whatever holds the process up. aiohttp
+    keeps the headers back and writes them together with the body, here; so nothing has left when it is too late.
+    """
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        if elapsed() <= _WRITE_BY.get():
+            await super().write_bytes(writer, conn, content_length)
+            return
+        if conn.protocol is not None:
+            conn.protocol.set_exception(TooLate())
+        conn.close()
 
 
 @dataclass(slots=True)
@@ -192,7 +235,7 @@ def certainty_of(error: Exception) -> tuple[Certainty, Reason]:
     """What an exception out of a send proves about the message."""
     match error:
         case TooLate() | aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.InvalidURL():
-            # Refused, no such name, TLS failed, or no connection in time: the request was not begun.
+            # Refused, no such name, TLS failed, no connection in time, or its time was over: no byte was written.
             return Certainty.NOT_SENT, Reason.CONNECTION
         case TimeoutError():
             return Certainty.UNKNOWN, Reason.TIMEOUT
@@ -222,7 +265,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
     Dates are read against the provider's own `Date`, so a wrong clock here does not matter. Between 0 and a day.
     """
-    now = _timestamp(headers.get("Date", "")) or time.time()
+    now = _timestamp(headers.get("Date", "")) or time.time()  # noqa: TID251 - as the docstring says
     wanted, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
     if _NUMBER.fullmatch(wanted):
         seconds = float(wanted)

@@ -80,8 +80,7 @@ class SendGridEmail:
         headers = {**self._api.client.request_headers, "Content-Type": "application/json"}
         self._api.client = AioSendGridClient(self._session, host=settings.base_url, headers=headers, path=())
         self._webhooks = SendGridWebhooks(settings)
-        self._slots = Slots(settings.max_in_flight)
-        self._patience = settings.timeout_seconds
+        self._slots = Slots(settings.max_in_flight, settings.timeout_seconds)
 
     async def send(self, messages: Sequence[Email]) -> Sequence[SendResult]:
         """Send all in as few requests as they fit in. Ends within two timeouts; what did not start by then is NOT_SENT.
@@ -89,7 +88,7 @@ class SendGridEmail:
         `provider_ref` is the id of the request; where it carried several mails, with the place of this one after it.
         """
         expect(messages, Email)
-        until = asyncio.get_running_loop().time() + self._patience
+        until = self._slots.deadline()
         results = dict(_refused_here(messages))
         sendable = {position: message for position, message in enumerate(messages) if position not in results}
         await asyncio.gather(*(self._deliver(request, until, results) for request in plan(sendable)))
@@ -119,11 +118,9 @@ class SendGridEmail:
     async def _post(self, request: MailRequest, until: float) -> SendResult | _Refusal:
         """One request. A result holds for all its recipients."""
         try:
-            await self._slots.acquire(until)
-            try:
-                response = await self._api.send(request.body())
-            finally:
-                self._slots.release()
+            body = request.body()
+            async with self._slots.one(until):
+                response = await self._api.send(body)
         except HTTPError as error:
             if error.status_code in _DIVISIBLE:
                 return _refusal(error.status_code, error.body, len(request.recipients))

@@ -6,7 +6,6 @@
 3. Twilio has no idempotency key. The attempt id travels in the callback URL, the only thing Twilio gives back verbatim.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -83,22 +82,18 @@ class TwilioAccount:
         )
         client.api.base_url = settings.base_url
         self.resources: Any = client.api.v2010.account
-        self._slots = Slots(settings.max_in_flight)
-        self._patience = settings.timeout_seconds
+        self._slots = Slots(settings.max_in_flight, settings.timeout_seconds)
 
     def deadline(self) -> float:
-        """The loop time after which a send that begins now starts no more requests: it ends within two timeouts."""
-        return asyncio.get_running_loop().time() + self._patience
+        """The moment after which a send that begins now starts no more requests: it ends within two timeouts."""
+        return self._slots.deadline()
 
     async def create(self, create: Callable[..., Awaitable[Any]], *, until: float, **fields: Any) -> SendResult:
         """Call a create of the SDK with `fields`. Never raises; `until` as given by `deadline`."""
         with captured() as answer:
             try:
-                await self._slots.acquire(until)
-                try:
+                async with self._slots.one(until):
                     resource = await create(**fields)
-                finally:
-                    self._slots.release()
             except Exception as error:  # noqa: BLE001 - rule 2: whatever broke, the others' results must survive
                 return _broken(error, answer.status, retry_after(answer.headers))
         if not isinstance(resource.sid, str) or not resource.sid:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from typing import Any
 
+import aiohttp
 import pytest
 
 from channels.errors import UnsupportedMessage
@@ -30,6 +32,21 @@ BROKEN_EXCHANGES: dict[str, tuple[Answer, Reason]] = {
     "accepted with something else": (Reply(201, b"[1]"), Reason.PROVIDER_ERROR),
     "accepted with null": (Reply(201, b"null"), Reason.PROVIDER_ERROR),
 }
+
+
+def freeze_before_the_first_byte(channel: Any, seconds: float, times: int) -> None:
+    """So often the whole process stands still between building a request and writing it."""
+    pauses = [seconds] * times
+
+    async def freeze(*_: object) -> None:
+        if pauses:
+            time.sleep(pauses.pop())  # noqa: ASYNC251 - nothing else may run meanwhile, that is the point
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(freeze)  # called when they are built; they leave together with the body
+    trace.freeze()
+    session = channel._session if hasattr(channel, "_session") else channel._account._session
+    session._trace_configs.append(trace)
 
 
 class SendingContract(ChannelHooks):
@@ -144,6 +161,27 @@ class SendingContract(ChannelHooks):
         assert time.monotonic() - begun < 3
         assert sorted(result.certainty for result in results) == ["not_sent", "not_sent", "unknown"]
         assert len(provider.requests) == 1
+
+    async def test_whoever_was_frozen_just_before_the_first_byte_sends_nothing(self, provider: LoopbackProvider):
+        provider.otherwise = self.accepts
+        async with self.channel(provider.url, timeout_seconds=0.3) as channel:
+            freeze_before_the_first_byte(channel, seconds=0.7, times=1)
+
+            [late] = await channel.send([self.message(1)])
+            [after] = await channel.send([self.message(2)])
+
+        assert late.certainty in {Certainty.NOT_SENT, Certainty.UNKNOWN}
+        assert after.certainty is Certainty.ACCEPTED
+        assert [self.attempts_on_wire(request) for request in provider.requests] == [["attempt-2"]]
+
+    async def test_whoever_was_held_up_a_little_sends_all_the_same(self, provider: LoopbackProvider):
+        provider.otherwise = self.accepts
+        async with self.channel(provider.url, timeout_seconds=1.5) as channel:
+            freeze_before_the_first_byte(channel, seconds=0.5, times=1)
+
+            [result] = await channel.send([self.message()])
+
+        assert result.certainty is Certainty.ACCEPTED
 
     def apart(self, count: int) -> list[Message]:
         """Messages that do not share a request."""

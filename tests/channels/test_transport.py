@@ -7,6 +7,7 @@ from email.utils import formatdate
 import aiohttp
 import pytest
 
+from channels.elapsed import elapsed
 from channels.results import Certainty, Reason
 from channels.transport import (
     AioTwilioHttpClient,
@@ -90,13 +91,15 @@ async def test_calls_side_by_side_never_see_each_others_answer(provider):
 
 
 async def test_who_waits_too_long_for_a_slot_never_starts():
-    slots, loop = Slots(1), asyncio.get_running_loop()
-    await slots.acquire(loop.time() + 1)
+    slots = Slots(1, timeout_seconds=1)
+
+    async with slots.one(slots.deadline()):
+        with pytest.raises(TooLate):
+            async with slots.one(elapsed() + 0.02):
+                pytest.fail("there was none")
 
     with pytest.raises(TooLate):
-        await slots.acquire(loop.time() + 0.02)
-    slots.release()
-
-    with pytest.raises(TooLate):
-        await slots.acquire(loop.time() - 1)  # a free slot does not help who is late already
-    await slots.acquire(loop.time() + 1)
+        async with slots.one(elapsed() - 1):
+            pytest.fail("a free slot does not help who is late already")
+    async with slots.one(slots.deadline()):
+        pass

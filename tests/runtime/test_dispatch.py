@@ -17,7 +17,7 @@ from worker.runtime.dispatch import dispatch
 from worker.runtime.hints import Work
 from worker.store.facade import Store
 from worker.store.rows import Suppression
-from worker.store.tables import attempts
+from worker.store.tables import attempts, messages
 
 
 def taken(request):
@@ -46,6 +46,20 @@ def test_two_processes_that_send_at_the_same_time_send_each_message_once(house):
 
     assert sum(tallies, Counter()) == {Certainty.ACCEPTED: 60}
     assert len(house.ledger()) == len({line["to"] for line in house.ledger()}) == 60
+
+
+@pytest.mark.parametrize("content", ["{}", '{"body": 7}'])
+def test_what_cannot_be_a_message_ends_there_and_keeps_nobody_else_waiting(house, content):
+    house.launch(TEXT, people=3)
+    house.advance()
+    with house.store.engine.begin() as conn:
+        one = select(messages.c.message_id).limit(1).scalar_subquery()
+        conn.execute(messages.update().where(messages.c.message_id == one).values(content=content))
+
+    house.dispatch()
+
+    assert sorted(row.disposition for row in house.rows(messages)) == ["", "", "CONTENT_REFUSED"]
+    assert len(house.ledger()) == 2
 
 
 def test_the_intent_is_committed_before_the_request_leaves(open_house, provider):

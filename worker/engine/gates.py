@@ -102,6 +102,9 @@ def _message(facts: GateFacts) -> Verdict | None:
         build_message(facts.channel, "gate", facts.to, facts.sender, facts.content)
     except InvalidMessage as error:
         return Skip(disposition=_invalid(facts.channel, str(error)), detail=str(error))
+    except (AttributeError, KeyError, TypeError) as error:
+        # Written by another version. Raised out of a claim, it would keep everybody behind it from leaving.
+        return Skip(disposition="CONTENT_REFUSED", detail=f"unreadable content: {type(error).__name__}")
     return None
 
 
