@@ -55,9 +55,8 @@ def hear(house, kind, attempt_id, **more):
         provider="twilio-sms",
         event_key=receipt.event_key,
         payload=payload,
-        received_at=house.rt.now(),
     )
-    house.store.inbox_add([entry])
+    house.store.inbox_add([entry], house.rt.now())
 
 
 @pytest.mark.parametrize("crash", [crash_before_the_request, crash_in_mid_call])

@@ -10,10 +10,8 @@ from worker.store.rows import InboxEntry
 from worker.store.tables import inbox
 
 
-def news(key, tenant=TENANT, received_at=NOW):
-    return InboxEntry(
-        tenant_id=tenant, provider="twilio", event_key=key, payload={"key": key, "n": [1]}, received_at=received_at
-    )
+def news(key, tenant=TENANT):
+    return InboxEntry(tenant_id=tenant, provider="twilio", event_key=key, payload={"key": key, "n": [1]})
 
 
 def the_rows(store):
@@ -27,18 +25,18 @@ def make_due(store):
 
 
 def test_the_second_copy_of_a_piece_of_news_is_nothing(store):
-    assert store.inbox_add([news("a"), news("b"), news("a")]).new == 2
-    assert store.inbox_add([news("b"), news("c")]).new == 1
-    assert store.inbox_add([]).new == 0
+    assert store.inbox_add([news("a"), news("b"), news("a")], NOW).new == 2
+    assert store.inbox_add([news("b"), news("c")], NOW).new == 1
+    assert store.inbox_add([], NOW).new == 0
     assert [row.payload["key"] for row in store.inbox_claim(TENANT, limit=9, lease=LEASE)] == ["a", "b", "c"]
 
 
 def test_the_same_key_of_another_tenant_is_other_news(store):
-    assert store.inbox_add([news("a"), news("a", tenant=STRANGER)]).new == 2
+    assert store.inbox_add([news("a"), news("a", tenant=STRANGER)], NOW).new == 2
 
 
 def test_news_is_with_one_worker_at_a_time(store):
-    store.inbox_add([news(str(n)) for n in range(120)])
+    store.inbox_add([news(str(n)) for n in range(120)], NOW)
 
     def drain(_):
         mine = []
@@ -52,7 +50,7 @@ def test_news_is_with_one_worker_at_a_time(store):
 
 
 def test_news_whose_worker_died_is_claimed_again_and_what_is_done_never(store):
-    store.inbox_add([news("a")])
+    store.inbox_add([news("a")], NOW)
     (first,) = store.inbox_claim(TENANT, limit=1, lease=OVER)
     (second,) = store.inbox_claim(TENANT, limit=1, lease=LEASE)
     assert (second.inbox_id, second.tries) == (first.inbox_id, 2)
@@ -62,7 +60,7 @@ def test_news_whose_worker_died_is_claimed_again_and_what_is_done_never(store):
 
 
 def test_news_of_an_unknown_attempt_is_looked_at_again_less_and_less_often(store):
-    store.inbox_add([news("a")])
+    store.inbox_add([news("a")], NOW)
     waits = []
     for _ in range(12):
         (row,) = store.inbox_claim(TENANT, limit=1, lease=LEASE)
@@ -75,7 +73,8 @@ def test_news_of_an_unknown_attempt_is_looked_at_again_less_and_less_often(store
 
 
 def test_news_of_an_unknown_attempt_is_given_up_after_a_day_with_a_note(store):
-    store.inbox_add([news("old", received_at=NOW - timedelta(hours=25)), news("new")])
+    store.inbox_add([news("old")], NOW - timedelta(hours=25))
+    store.inbox_add([news("new")], NOW)
     store.inbox_defer([row.inbox_id for row in store.inbox_claim(TENANT, limit=9, lease=LEASE)], NOW)
     make_due(store)
     assert [row.payload["key"] for row in store.inbox_claim(TENANT, limit=9, lease=LEASE)] == ["new"]
@@ -83,7 +82,7 @@ def test_news_of_an_unknown_attempt_is_given_up_after_a_day_with_a_note(store):
 
 
 def test_news_is_applied_by_the_tenant_it_was_sent_to(store):
-    store.inbox_add([news("a")])
+    store.inbox_add([news("a")], NOW)
     assert not store.inbox_is_waiting(STRANGER)
     assert store.inbox_claim(STRANGER, limit=9, lease=LEASE) == []
     assert store.inbox_is_waiting(TENANT)

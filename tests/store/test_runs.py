@@ -222,10 +222,10 @@ def test_what_a_person_says_is_with_their_enrollment_when_it_is_kept(store):
         senders=("+19999999999", row.sender),
         event=Replied(channel=ChannelKind.SMS, body="hi"),
     )
-    entry = InboxEntry(tenant_id=TENANT, provider="twilio", event_key="a", payload={}, received_at=NOW, heard=heard)
+    entry = InboxEntry(tenant_id=TENANT, provider="twilio", event_key="a", payload={}, heard=heard)
 
-    assert store.inbox_add([entry, entry]) == Added(new=1, runs=frozenset({(TENANT, run_id)}))
-    assert store.inbox_add([entry]) == Added()
+    assert store.inbox_add([entry, entry], NOW) == Added(new=1, runs=frozenset({(TENANT, run_id)}))
+    assert store.inbox_add([entry], NOW) == Added()
 
     assert not store.inbox_is_waiting(TENANT)
     assert [c.enrollment.enrollment_id for c in claim_steps(store, run_id)] == [row.enrollment_id]
@@ -287,6 +287,6 @@ def test_a_retry_that_comes_back_to_a_cancelled_run_is_settled_as_cancelled(stor
 def test_a_process_hears_only_of_the_work_of_its_own_tenant(store):
     queued_run(store, 1)
     claim_texts(store, queued_run(store, 1), lease=OVER)
-    store.inbox_add([InboxEntry(tenant_id=TENANT, provider="twilio", event_key="a", payload={}, received_at=NOW)])
+    store.inbox_add([InboxEntry(tenant_id=TENANT, provider="twilio", event_key="a", payload={})], NOW)
     assert {WorkKind.SMS, WorkKind.INBOX, WorkKind.RECONCILE} <= due(store).keys()
     assert store.due_work(STRANGER, NOW) == []

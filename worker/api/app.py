@@ -85,7 +85,7 @@ async def _callback(request: Request) -> Callback:
         url=f"{rt.settings.public_url.rstrip('/')}{request.url.path}{query}",
         headers=dict(request.headers),
         body=await request.body(),
-        received_at=clock.now(),
+        received_at=clock.wall(),
     )
 
 

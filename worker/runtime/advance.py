@@ -6,7 +6,6 @@
 3. An enrollment whose step raises or cannot be written is left alone and counted; the rest of its batch goes on.
 """
 
-import time
 from dataclasses import replace
 
 import structlog
@@ -34,7 +33,7 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
         tenant_id, run_id
     )  # before any claim: claims that cannot be stepped count against people
     stepped = 0
-    ends = time.monotonic() + BUDGET_SECONDS
+    ends = rt.clock.elapsed() + BUDGET_SECONDS
     while True:
         apply_inbox(rt)
         claims = rt.store.claim_enrollments(
@@ -48,7 +47,7 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
         stepped += len(commits)
         for channel in {e.channel for c in commits for e in c.transition.effects if isinstance(e, Dispatch)}:
             rt.hint(Hint(Work(f"{channel}.dispatch"), tenant_id, run_id, rt.settings.slice_size))
-        if time.monotonic() > ends:
+        if rt.clock.elapsed() > ends:
             rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, rt.settings.step_size, share=1))
             return stepped
 

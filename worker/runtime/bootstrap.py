@@ -17,8 +17,8 @@ from channels.base import Channel
 from channels.messages import ChannelKind
 from worker.engine.definition import Definition, definition_of
 from worker.engine.settlement import SettlementOptions
-from worker.runtime import clock
 from worker.runtime.channels import make_channel
+from worker.runtime.clock import Clock, DatabaseClock
 from worker.runtime.hints import Hint
 from worker.runtime.settings import Settings
 from worker.store.facade import Store
@@ -29,10 +29,13 @@ T = TypeVar("T")
 class Runtime:
     """Settings, store, clock, channels, definitions, and the way to send a hint."""
 
-    def __init__(self, settings: Settings, store: Store, hint: Callable[[Hint], None]) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, hint: Callable[[Hint], None], clock: Clock | None = None
+    ) -> None:
         self.settings = settings
         self.store = store
         self.hint = hint
+        self.clock = clock or DatabaseClock(store.now)
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._patience = settings.patience
         self._runner: asyncio.Runner | None = None
@@ -40,8 +43,8 @@ class Runtime:
         self._definition = lru_cache(maxsize=64)(self._load_definition)
 
     def now(self) -> datetime:
-        """The present moment."""
-        return clock.now()
+        """The present moment, by the database's clock."""
+        return self.clock.now()
 
     def definition(self, tenant_id: str, run_id: str) -> Definition:
         """The compiled definition a run was launched with. Runs are snapshots, so it may be kept."""
@@ -55,8 +58,9 @@ class Runtime:
         return self.definition(tenant_id, run_id).rehearsal in (None, self.settings.rehearsal)
 
     def options(self, definition: Definition) -> SettlementOptions:
-        """How patient to be with the messages of a run."""
-        return replace(self._patience, speed=definition.speed)
+        """How patient to be with the messages of a run; its campaign goes before the installation."""
+        resend_after = {**self._patience.resend_after, **definition.resend_after}
+        return replace(self._patience, speed=definition.speed, resend_after=resend_after)
 
     def channel(self, kind: ChannelKind) -> Channel[Any]:
         """The adapter for this kind. Call inside the loop of `run`."""

@@ -8,7 +8,6 @@
 """
 
 import asyncio
-import time
 from collections import Counter
 from functools import partial
 
@@ -40,7 +39,7 @@ async def dispatch(rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind) 
         log.warning("run was launched against other providers than ours, left alone", run=run_id)
         return tally
     lanes = 1 if kind is ChannelKind.EMAIL else rt.settings.lanes
-    ends = time.monotonic() + BUDGET_SECONDS
+    ends = rt.clock.elapsed() + BUDGET_SECONDS
     under_way = (_lane(rt, tenant_id, run_id, kind, ends=ends, tally=tally) for _ in range(lanes))
     drained = await asyncio.gather(*under_way, return_exceptions=True)
     for outcome in drained:
@@ -56,7 +55,7 @@ async def _lane(
 ) -> bool:
     """Slice after slice. True when nothing more may go now, False when time ran out first."""
     size = rt.settings.email_slice_size if kind is ChannelKind.EMAIL else rt.settings.slice_size
-    while time.monotonic() < ends:
+    while (began := rt.clock.elapsed()) < ends:
         claimed = await asyncio.to_thread(
             rt.store.claim_messages,
             tenant_id,
@@ -69,9 +68,7 @@ async def _lane(
             rules=rt.definition(tenant_id, run_id),
             rate=rt.settings.rate_of(kind),
         )
-        if claimed.attempts and rt.now() - claimed.attempts[0].dispatched_at > rt.settings.lease / 2:
-            # This process or its machine stood still since the claim. Others may take it for dead by now and look into
-            # these messages; one sent from here on could be a second copy.
+        if claimed.attempts and _too_late(rt, began):
             log.warning("too late to send what was claimed, left to be looked into", run=run_id)
             return False
         if claimed.attempts:
@@ -83,6 +80,15 @@ async def _lane(
         if claimed.retry_at is not None or not (claimed.attempts or claimed.more):
             return True  # the next tick hints again when the rate allows more; other runs need this process too
     return False
+
+
+def _too_late(rt: Runtime, began: float) -> bool:
+    """Whether this process or its machine has stood still since it began to claim.
+
+    Others may take it for dead by now and look into its messages; one sent from here on could be a second copy. From
+    here to the socket the channel watches the clock: no request is written after its timeout.
+    """
+    return rt.clock.elapsed() - began > rt.settings.lease_seconds / 2
 
 
 async def _send(

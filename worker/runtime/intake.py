@@ -8,7 +8,6 @@
 """
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +59,6 @@ class Intake:
                 provider=channel.name,
                 event_key=item.event_key,
                 payload=encode(channel.kind, item),
-                received_at=callback.received_at,
                 heard=_heard(channel.kind, item) if isinstance(item, Reply) else None,
             )
             for item in news
@@ -77,7 +75,7 @@ class Intake:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                added = await asyncio.to_thread(self._rt.store.inbox_add, [e for entries, _ in batch for e in entries])
+                added = await asyncio.to_thread(self._keep, [e for entries, _ in batch for e in entries])
             except Exception as error:  # noqa: BLE001 - every caller is told; the provider will try again
                 for _, done in batch:
                     if not done.done():
@@ -90,6 +88,9 @@ class Intake:
                 # Nobody waits for it, and there is one at a time: a slow broker must not hold up the next commit.
                 self._hinting = asyncio.get_running_loop().run_in_executor(None, self._hint, added)
 
+    def _keep(self, entries: list[InboxEntry]) -> Added:
+        return self._rt.store.inbox_add(entries, self._rt.now())
+
     def _hint(self, added: Added) -> None:
         self._rt.hint(Hint(Work.INBOX, self._rt.settings.tenant_id, count=added.new))
         for tenant_id, run_id in added.runs:
@@ -99,10 +100,10 @@ class Intake:
 def apply_inbox(rt: Runtime) -> int:
     """Apply what is in the inbox until it is empty, or the time is up. Returns how many rows were done with."""
     done = 0
-    ends = time.monotonic() + BUDGET_SECONDS
+    ends = rt.clock.elapsed() + BUDGET_SECONDS
     lease = timedelta(seconds=rt.settings.inbox_lease_seconds)
     while (
-        time.monotonic() < ends
+        rt.clock.elapsed() < ends
         and rt.store.inbox_is_waiting(rt.settings.tenant_id)
         and (rows := rt.store.inbox_claim(rt.settings.tenant_id, limit=BATCH, lease=lease))
     ):

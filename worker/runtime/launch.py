@@ -5,8 +5,6 @@
 3. Stop means stop: when `pause` or `cancel` returns True, nothing more can leave.
 """
 
-import time
-
 from ulid import ULID
 
 from worker.domain.run import Run, RunStatus
@@ -88,9 +86,9 @@ def cancel_rest(rt: Runtime, tenant_id: str, run_id: str) -> int:
 
 def _landed(rt: Runtime, tenant_id: str, run_id: str) -> bool:
     """Wait until what had left before the stop has been answered; an HTTP call is bounded, so this is too."""
-    ends = time.monotonic() + rt.settings.http_timeout_seconds + 5
+    ends = rt.clock.elapsed() + rt.settings.http_timeout_seconds + 5
     while rt.store.in_flight(tenant_id, run_id):
-        if time.monotonic() > ends:
+        if rt.clock.elapsed() > ends:
             return False
-        time.sleep(0.1)
+        rt.clock.sleep(0.1)
     return True

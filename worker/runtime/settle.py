@@ -1,6 +1,5 @@
 """Applies news to attempts: decide on what is known, write if it is still so, else look again and decide anew."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -27,15 +26,15 @@ def settle(rt: Runtime, news: Iterable[tuple[AttemptFacts, Decide]], *, patience
     Repeating is safe even where a commit may have gone through, since what was applied is no news the second time.
     """
     pieces = list(news)
-    ends = time.monotonic() + patience
+    ends = rt.clock.elapsed() + patience
     while True:
         try:
             return _settle(rt, pieces)
         except (DBAPIError, CommitUnknown):
-            if time.monotonic() > ends:
+            if rt.clock.elapsed() > ends:
                 raise
         log.warning("answers not written yet, the database is away", count=len(pieces))
-        time.sleep(_PAUSE_SECONDS)
+        rt.clock.sleep(_PAUSE_SECONDS)
 
 
 def _settle(rt: Runtime, news: Sequence[tuple[AttemptFacts, Decide]]) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Text, func, or_, select, true, update
 
 from worker.store import dialect, suppressions
-from worker.store.codec import from_json, millis, new_id, to_json
+from worker.store.codec import from_json, millis, to_json
 from worker.store.rows import ContactRow, ImportCounts, Suppression
 from worker.store.tables import contact_list_members, contacts
 
@@ -45,7 +45,7 @@ def import_batch(
     for row in rows:
         owners = [known[key] for key in _identities(row) if key in known]
         if not owners:
-            contact_id = new_id()
+            contact_id = dialect.new_id(conn)
             new.append((tenant_id, contact_id, *_values(row), at, at))
         elif not _is_one_person(row, owners):
             contact_id = owners[-1].contact_id  # whoever has the address is on the list; nobody is changed

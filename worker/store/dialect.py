@@ -11,7 +11,7 @@
 
 import fcntl
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeEngine
 
+from worker.store import codec
 from worker.store.codec import to_json
 from worker.store.errors import BadDatabaseUrl
 
@@ -53,6 +54,8 @@ Columns = Mapping[str, TypeEngine[Any]]
 """The columns of a batch, by name."""
 
 READ_ONLY: Final = "campaigns_read_only"
+_CLOCK: Final = "campaigns_clock"
+_IDS: Final = "campaigns_ids"
 
 _BUSY_SECONDS: Final = 30
 _PRAGMAS: Final = (
@@ -72,9 +75,13 @@ _ROLLED_BACK_STATES: Final = frozenset({"40001", "40P01"})
 _SQLITE_BUSY: Final = frozenset({5, 6})
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(
+    url: str, *, clock_ns: Callable[[], int] = time.time_ns, new_id: Callable[[], str] = codec.new_id
+) -> Engine:
     """An engine for `sqlite:///file` or `postgresql://…`. `sqlite://` is a database in memory, for one thread only.
 
+    `clock_ns`: the host's clock, which SQLite's leases are read on. `new_id`: where new rows have their ids from. Both
+    are for whoever wants the same run twice.
     Raises BadDatabaseUrl for any other kind. Not to be shared with a forked child. Its errors repeat neither
     parameters nor rows: those are people, and errors reach logs.
     """
@@ -82,17 +89,19 @@ def make_engine(url: str) -> Engine:
         parsed = make_url(url)
     except ArgumentError:
         raise BadDatabaseUrl("is not a URL") from None
+    sources = {_CLOCK: clock_ns, _IDS: new_id}
+    options: dict[str, Any] = {"hide_parameters": True, "execution_options": sources}
     match parsed.get_backend_name():
         case "sqlite":
             parsed = parsed.set(drivername="sqlite+pysqlite")
             in_memory: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
             on_disk: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}}
-            engine = create_engine(parsed, hide_parameters=True, **(on_disk if parsed.database else in_memory))
+            engine = create_engine(parsed, **options, **(on_disk if parsed.database else in_memory))
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         case "postgresql" | "postgres":
             parsed = parsed.set(drivername="postgresql+psycopg")
-            engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+            engine = create_engine(parsed, **options, pool_pre_ping=True)
             event.listen(engine, "connect", _prepare_postgres)
             event.listen(engine, "handle_error", _quote_no_rows)
         case other:
@@ -155,14 +164,25 @@ def now_ms(conn: Connection) -> ColumnElement[int]:
     """The clock of leases in milliseconds, as an expression; on PostgreSQL the start of the statement."""
     if _is_postgres(conn):
         return cast(extract("epoch", func.statement_timestamp()) * 1000, BigInteger)
-    return literal(time.time_ns() // 1_000_000, BigInteger)
+    return literal(_host_ns(conn) // 1_000_000, BigInteger)
 
 
 def now_us(conn: Connection) -> ColumnElement[int]:
     """The same in microseconds, for rates."""
     if _is_postgres(conn):
         return cast(extract("epoch", func.statement_timestamp()) * 1_000_000, BigInteger)
-    return literal(time.time_ns() // 1_000, BigInteger)
+    return literal(_host_ns(conn) // 1_000, BigInteger)
+
+
+def _host_ns(conn: Connection) -> int:
+    clock_ns: Callable[[], int] = conn.get_execution_options()[_CLOCK]
+    return clock_ns()
+
+
+def new_id(conn: Connection) -> str:
+    """An id for a new row."""
+    draw: Callable[[], str] = conn.get_execution_options()[_IDS]
+    return draw()
 
 
 def fixed(value: str) -> ColumnElement[str]:

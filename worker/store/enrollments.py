@@ -20,7 +20,7 @@ from worker.domain.effects import Dispatch
 from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipient
 from worker.domain.events import event_from_json
 from worker.store import dialect, outcomes, runs, signals
-from worker.store.codec import from_json, millis, millis_or_none, moment, new_id, to_json
+from worker.store.codec import from_json, millis, millis_or_none, moment, to_json
 from worker.store.rows import EnrollmentClaim, StepCommit
 from worker.store.signals import BULK, URGENT, priority_of
 from worker.store.tables import contacts, enrollments, messages
@@ -260,17 +260,17 @@ def _stepped(commit: StepCommit, at: int) -> tuple[Any, ...]:
 def _owe_messages(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:
     at = millis(now)
     owed = ((c, effect) for c in commits for effect in c.transition.effects if isinstance(effect, Dispatch))
-    rows = [_owed(commit, effect, at) for commit, effect in owed]
+    rows = [_owed(dialect.new_id(conn), commit, effect, at) for commit, effect in owed]
     if rows:
         given = dialect.table_records(conn, messages, _OWED, rows)
         insert = dialect.upsert(conn, messages).from_select(_OWED, select(given).where(true()))
         conn.execute(insert.on_conflict_do_nothing())
 
 
-def _owed(commit: StepCommit, effect: Dispatch, at: int) -> tuple[Any, ...]:
+def _owed(message_id: str, commit: StepCommit, effect: Dispatch, at: int) -> tuple[Any, ...]:
     claim = commit.claim
     return (
-        new_id(),
+        message_id,
         claim.tenant_id,
         claim.run_id,
         claim.enrollment.enrollment_id,

@@ -4,6 +4,7 @@ The functions are documented where they are written; here they only get their tr
 CommitUnknown; a `reads` sees one snapshot.
 """
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -30,7 +31,7 @@ from worker.store import (
     suppressions,
     transactions,
 )
-from worker.store.codec import moment
+from worker.store.codec import moment, new_id
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,10 +66,13 @@ class Store:
     """A database. Make one per process, after any fork, and close it. Safe for threads, except in memory.
 
     `Store("sqlite:///path")`, `Store("postgresql://user@host/name")`, `Store("sqlite://")` in memory.
+    `clock_ns` and `new_id`: see `dialect.make_engine`.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = dialect.make_engine(url)
+    def __init__(
+        self, url: str, *, clock_ns: Callable[[], int] = time.time_ns, new_id: Callable[[], str] = new_id
+    ) -> None:
+        self.engine = dialect.make_engine(url, clock_ns=clock_ns, new_id=new_id)
 
     def close(self) -> None:
         """Release all connections."""

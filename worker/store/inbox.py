@@ -24,41 +24,40 @@ _LONGEST_WAIT_MS: Final = 15 * 60 * 1000
 _COLUMNS: Final = ("tenant_id", "provider", "event_key", "payload", "received_at", "due_at", "processed_at")
 
 
-def add(conn: Connection, entries: Sequence[InboxEntry]) -> Added:
+def add(conn: Connection, entries: Sequence[InboxEntry], now: datetime) -> Added:
     """Keep these. What people said takes effect at once, if it is new."""
     if not entries:
         return Added()
     by_key: dict[tuple[str, str, str], InboxEntry] = {}
     for entry in entries:
         by_key.setdefault((entry.tenant_id, entry.provider, entry.event_key), entry)
-    rows = [_row(key, entry) for key, entry in by_key.items()]
+    rows = [_row(key, entry, millis(now)) for key, entry in by_key.items()]
     given = dialect.table_records(conn, inbox, _COLUMNS, rows)
     insert = dialect.upsert(conn, inbox).from_select(_COLUMNS, select(given).where(true()))
     added = insert.on_conflict_do_nothing().returning(inbox.c.tenant_id, inbox.c.provider, inbox.c.event_key)
     new = {tuple(row) for row in conn.execute(added).all()}
-    runs = [run for key, entry in by_key.items() if key in new for run in _hear(conn, entry)]
+    runs = [run for key, entry in by_key.items() if key in new for run in _hear(conn, entry, now)]
     return Added(new=len(new), runs=frozenset(runs))
 
 
-def _row(key: tuple[str, str, str], entry: InboxEntry) -> tuple[Any, ...]:
-    at = millis(entry.received_at)
+def _row(key: tuple[str, str, str], entry: InboxEntry, at: int) -> tuple[Any, ...]:
     return (*key, to_json(entry.payload), at, 0, at if entry.heard else None)  # due at once, or done with
 
 
-def _hear(conn: Connection, entry: InboxEntry) -> Sequence[tuple[str, str]]:
+def _hear(conn: Connection, entry: InboxEntry, now: datetime) -> Sequence[tuple[str, str]]:
     """Suppress or lift, and tell the enrollments the person may be answering; their runs."""
-    heard, tenant_id, at = entry.heard, entry.tenant_id, entry.received_at
+    heard, tenant_id = entry.heard, entry.tenant_id
     if heard is None:
         return ()
     if heard.suppress:
         suppression = Suppression(channel=heard.channel, address=heard.address, reason=heard.suppress)
-        suppressions.add(conn, tenant_id, [suppression], at)
+        suppressions.add(conn, tenant_id, [suppression], now)
     if heard.lift:
         suppressions.remove(conn, tenant_id, heard.channel, heard.address)
     for sender in heard.senders:
         address = suppressions.normal(heard.address)
         if found := reports.awaiting(conn, tenant_id, heard.channel, address, sender=sender):
-            signals.post(conn, [(tenant_id, one.enrollment_id, heard.event) for one in found], at)
+            signals.post(conn, [(tenant_id, one.enrollment_id, heard.event) for one in found], now)
             return [(tenant_id, one.run_id) for one in found]
     return ()
 

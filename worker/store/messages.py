@@ -21,7 +21,7 @@ from worker.domain.events import Settled
 from worker.engine.gates import GateFacts, Go, Later, Skip, verdict
 from worker.store import dialect, outcomes, rates, runs, signals
 from worker.store.attempts import counted_elsewhere
-from worker.store.codec import from_json, millis, moment, new_id
+from worker.store.codec import from_json, millis, moment
 from worker.store.dialect import fixed, fixed_list
 from worker.store.gating import Gate, Rules, facts_of
 from worker.store.rows import Claimed, Rate
@@ -139,7 +139,7 @@ def _intend(
     if not granted:
         return []
     at = millis(now)
-    intents = {row.message_id: _intent(row, provider, at) for row in granted}
+    intents = {row.message_id: _intent(dialect.new_id(conn), row, provider, at) for row in granted}
     given = dialect.records(conn, _INTENT, list(intents.values()))
     until = dialect.now_ms(conn) + round(lease.total_seconds() * 1000)
     insert = dialect.upsert(conn, attempts).from_select([*_INTENT, "lease_until"], select(given, until).where(true()))
@@ -149,9 +149,9 @@ def _intend(
     return [_facts(row, intents[row.message_id][0], at) for row in granted if row.message_id in accepted]
 
 
-def _intent(row: Row[Any], provider: str, at: int) -> tuple[Any, ...]:
+def _intent(attempt_id: str, row: Row[Any], provider: str, at: int) -> tuple[Any, ...]:
     status = AttemptStatus.DISPATCHING
-    identity = (new_id(), row.tenant_id, row.run_id, row.message_id, row.channel)
+    identity = (attempt_id, row.tenant_id, row.run_id, row.message_id, row.channel)
     return (*identity, status, provider, row.attempts + 1, at)
 
 

@@ -189,7 +189,6 @@ class InboxEntry:
     provider: str
     event_key: str
     payload: Mapping[str, Any] = field(repr=False)
-    received_at: datetime
     heard: Heard | None = None
 
 

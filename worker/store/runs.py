@@ -15,7 +15,7 @@ from worker.domain.attempt import AttemptStatus, MessageStatus
 from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.run import FINAL_RUN, TRANSITIONS, Run, RunStatus
 from worker.store import dialect, documents
-from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, new_id, to_json
+from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
 from worker.store.errors import AlreadyRunning, IllegalTransition, NotFound
 from worker.store.rows import Document
@@ -131,7 +131,7 @@ def enroll_chunk(conn: Connection, tenant_id: str, run_id: str, size: int, now: 
     contact_ids = conn.execute(query).scalars().all()
     at = millis(now)
     chunk = [
-        (new_id(), tenant_id, run_id, contact_id, EnrollmentStatus.READY.value, BULK, at, at)
+        (dialect.new_id(conn), tenant_id, run_id, contact_id, EnrollmentStatus.READY.value, BULK, at, at)
         for contact_id in contact_ids
     ]
     dialect.bulk_insert(conn, enrollments, _ENROLLED, chunk)
