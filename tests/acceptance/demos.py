@@ -45,9 +45,6 @@ class Demo:
         """Wait for the end; the exit code."""
         return self.process.wait(PATIENCE_SECONDS)
 
-    def pid_of(self, program: str) -> int:
-        return int((self.data_dir / "pids" / program).read_text().split()[0])
-
     def ledger_lines(self) -> int:
         ledger = self.data_dir / "ledger.jsonl"
         return ledger.read_bytes().count(b'"kind":"accepted"') if ledger.exists() else 0

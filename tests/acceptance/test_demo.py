@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.demos import ROOT, UNHURRIED
 from tests.acceptance.site import BIN, Site
-from worker.runtime.supervisor import Supervisor, wait_until
+from worker.runtime.supervisor import Supervisor
 
 pytestmark = pytest.mark.acceptance
 
@@ -46,34 +46,6 @@ def test_honcho_on_the_procfile_gives_the_same_report(undisturbed, tmp_path, sql
             honcho.wait(60)
 
     assert _outcomes(report) == _outcomes(undisturbed.report)
-
-
-def test_killing_every_worker_midway_changes_no_total_and_reaches_nobody_twice(start_demo, undisturbed):
-    disturbed = start_demo("--speed", "3600")  # so that a restart takes minutes of the campaign's time, not a day
-    for accepted in (300, 1200, 2000):
-        wait_until(lambda n=accepted: disturbed.ledger_lines() >= n, seconds=120, what=f"{accepted} messages")
-        for worker in ("sms", "email", "voice", "control"):
-            os.killpg(disturbed.pid_of(worker), signal.SIGKILL)
-
-    assert disturbed.finish() == 0, disturbed.output
-    assert disturbed.report["ledger"]["reachedTwice"] == 0
-    assert disturbed.report["ledger"]["mostPerAttempt"] == 1
-    assert _outcomes(disturbed.report) == _outcomes(undisturbed.report)
-
-
-@pytest.mark.parametrize("moment", ["at the start", "in the middle"])
-def test_ctrl_c_stops_everything_it_started(start_demo, moment):
-    demo = start_demo()
-    if moment == "at the start":
-        wait_until((demo.data_dir / "pids" / "redis").exists, seconds=30, what="Redis to start")
-    else:
-        wait_until(lambda: demo.ledger_lines() > 50, seconds=60, what="the first messages")
-
-    demo.process.send_signal(signal.SIGINT)
-
-    assert demo.process.wait(30) == 130
-    assert "Traceback" not in demo.output
-    wait_until(lambda: demo.left_running() == [], seconds=5, what="everything to end")
 
 
 def _outcomes(report):
