@@ -141,7 +141,8 @@ class Receipt:
 
     `attempt_id` is ours, read back from the wire, empty where the provider lost it; then `provider_ref` is the link.
     `event_key` names this piece of news for ever: the same key twice is the same news. `code` is the raw word or error
-    code. `at`: when the provider says it happened, aware, UTC.
+    code. `at`: when the provider says it happened, aware, UTC. `raw`: what the provider wrote, personal data and all;
+    empty where we asked.
     """
 
     event_key: str
@@ -153,6 +154,7 @@ class Receipt:
     answered_by: AnsweredBy = AnsweredBy.NOBODY_ASKED
     at: datetime | None = None
     segments: int = 0
+    raw: str = field(default="", repr=False, compare=False)
 
 
 class Keyword(StrEnum):
@@ -169,6 +171,7 @@ class Reply:
     """A message that a person sent us. `sender` is the person, `to` is our own address.
 
     `service`: the pool of senders that address belongs to, such as a messaging service; messages may have come from it.
+    `raw`: what the provider wrote.
     """
 
     event_key: str
@@ -178,6 +181,7 @@ class Reply:
     keyword: Keyword = Keyword.NONE
     provider_ref: str = ""
     service: str = ""
+    raw: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

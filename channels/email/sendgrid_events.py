@@ -2,7 +2,7 @@
 
 1. Each event is one receipt; `sg_event_id` names it, for the same event is posted many times.
 2. An open by a machine (privacy proxies, scanners) says nothing about the person: UNKNOWN.
-3. The mail server's own words may quote the address: only its status code is kept.
+3. The mail server's own words may quote the address: of them only the status code is read; they are left in `raw`.
 """
 
 import hashlib
@@ -84,6 +84,7 @@ def _receipt(event: Mapping[str, Any]) -> Receipt:
         reason=reason,
         code=mask(code)[:_LONGEST_CODE],
         at=_time(event),
+        raw=orjson.dumps(event).decode(),
     )
 
 
@@ -103,8 +104,9 @@ def _why(event: Mapping[str, Any], word: str) -> tuple[Reason, str]:
 
 
 def _text(event: Mapping[str, Any], name: str) -> str:
+    """A text of the event, or an empty one. Without NUL, which PostgreSQL cannot store."""
     value = event.get(name)
-    return value if isinstance(value, str) else ""
+    return value.replace("\0", "") if isinstance(value, str) else ""
 
 
 def _time(event: Mapping[str, Any]) -> datetime | None:

@@ -100,17 +100,22 @@ class TwilioCallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventBatch:
-    """Mail events, posted as one JSON array with SendGrid's line ends, which are part of what is signed."""
+    """Mail events, posted as one JSON array with SendGrid's line ends, which are part of what is signed.
+
+    `attempts`: our id of each event's mail.
+    """
 
     url: str = field(repr=False)
     events: Sequence[Mapping[str, Any]] = field(repr=False)
+    attempts: Sequence[str]
     signer: EventSigner = field(repr=False)
     retries: int = 5
 
     @property
     def line(self) -> Mapping[str, Any]:
-        """A batch is one line."""
-        return {"channel": "email", "ref": "", "attempt": "", "status": "batch", "events": len(self.events)}
+        """A batch is one line, which names the attempts it tells of."""
+        line = {"channel": "email", "ref": "", "attempt": "", "status": "batch", "events": len(self.events)}
+        return {**line, "attempts": self.attempts}
 
     def outgoing(self) -> Outgoing:
         """Signed anew at every try, as the timestamp is part of it."""
@@ -201,8 +206,10 @@ class Courier:
         while True:
             job = await self._queue.get()
             job.tries += 1
+            asked = time.perf_counter()
             http, body = await self._try(job.callback.outgoing())
-            self._ledger.write([{"kind": LineKind.CALLBACK, **job.callback.line, "http": http, "try": job.tries}])
+            line = {"http": http, "ms": round((time.perf_counter() - asked) * 1000, 1), "try": job.tries}
+            self._ledger.write([{"kind": LineKind.CALLBACK, **job.callback.line, **line}])
             if job.tries <= job.callback.retries and job.callback.worth_retrying(http):
                 pause = _PAUSES[min(job.tries, len(_PAUSES)) - 1]
                 self._agenda.after_real(pause, lambda job=job: self._queue.put_nowait(job))  # type: ignore[misc]

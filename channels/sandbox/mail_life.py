@@ -87,7 +87,8 @@ class MailLife:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._events: list[Event] = []
+        self._events: list[tuple[Event, str]] = []
+        """Each with our id of its mail."""
 
     def begin(self, recipients: Sequence[Recipient], *, bypass: bool) -> None:
         """Start the lives of a request's mails. `bypass`: suppressed addresses are mailed all the same."""
@@ -103,7 +104,7 @@ class MailLife:
         for recipient in recipients:
             script = self._core.people.behind_mailbox(recipient.email).email.events
             if recipient.place == 0 and script[0] is MailEvent.PROCESSED:
-                events.append(self._happen(recipient, MailEvent.PROCESSED, ()))
+                events.append((self._happen(recipient, MailEvent.PROCESSED, ()), recipient.attempt))
                 recipient.place = 1
         if events and self._core.settings.sendgrid_events_url:
             await self._core.courier.carried(self._batch(events), _EARLY_SECONDS)
@@ -145,9 +146,10 @@ class MailLife:
             del told["sg_message_id"], told["smtp-id"]
         return told
 
-    def _tell(self, recipient: Recipient, event: Event) -> None:
+    def _tell(self, recipient: Recipient, happened: Event) -> None:
         if not self._core.settings.sendgrid_events_url:
             return
+        event = (happened, recipient.attempt)
         fault = self._core.faults.draw_callback("email")
         if fault is not CallbackFault.NONE:
             self._core.ledger.write([{"kind": LineKind.FAULT, **self._line(recipient), "fault": fault}])
@@ -164,7 +166,7 @@ class MailLife:
             case _:
                 assert_never(fault)
 
-    def _gather(self, event: Event) -> None:
+    def _gather(self, event: tuple[Event, str]) -> None:
         if not self._events:
             self._core.agenda.after_real(_BATCH_SECONDS, self._post)
         self._events.append(event)
@@ -174,8 +176,13 @@ class MailLife:
         for start in range(0, len(events), _BATCH_SIZE):
             self._core.courier.carry(self._batch(events[start : start + _BATCH_SIZE]))
 
-    def _batch(self, events: Sequence[Event]) -> EventBatch:
-        return EventBatch(url=self._core.settings.sendgrid_events_url, events=events, signer=self._core.signer)
+    def _batch(self, events: Sequence[tuple[Event, str]]) -> EventBatch:
+        return EventBatch(
+            url=self._core.settings.sendgrid_events_url,
+            events=[event for event, _ in events],
+            attempts=[attempt for _, attempt in events],
+            signer=self._core.signer,
+        )
 
     def _line(self, recipient: Recipient) -> dict[str, Any]:
         return {

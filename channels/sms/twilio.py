@@ -99,7 +99,8 @@ class TwilioSms:
         form = self._webhooks.open(callback)
         sid = form.one("MessageSid") or form.require("SmsSid")
         if status := form.one("MessageStatus"):
-            return [_receipt(sid, status, form.one("ErrorCode"), attempt_of(callback))]
+            receipt = _receipt(sid, status, form.one("ErrorCode"), attempt_of(callback))
+            return [replace(receipt, raw=form.raw)]
         return [_reply(sid, form)]
 
     async def close(self) -> None:
@@ -167,4 +168,5 @@ def _reply(sid: str, form: Form) -> Reply:
         keyword=_OPT_OUT_TYPES.get(form.one("OptOutType").upper()) or keyword_of(body),
         provider_ref=sid,
         service=form.one("MessagingServiceSid"),
+        raw=form.raw,
     )

@@ -15,7 +15,12 @@ from channels.vendors.twilio import TwilioSettings
 
 
 class Form(dict[str, list[str]]):
-    """A posted form: names may repeat. `one` reads a single value, `getall` is what the SDK's validator asks for."""
+    """A posted form: names may repeat. `one` reads a single value, `getall` is what the SDK's validator asks for.
+
+    `raw` is the body it was read from.
+    """
+
+    raw = ""
 
     def one(self, name: str) -> str:
         """The first value, or an empty text."""
@@ -54,7 +59,8 @@ def attempt_of(callback: Callback) -> str:
 def _form(body: bytes) -> Form:
     form = Form()
     try:
-        for name, value in parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict"):
+        form.raw = body.decode("ascii")
+        for name, value in parse_qsl(form.raw, keep_blank_values=True, errors="strict"):
             form.setdefault(name, []).append(value)
     except ValueError:
         raise BadSignature from None  # Twilio sends ASCII and percent-encoded UTF-8

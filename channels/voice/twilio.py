@@ -8,6 +8,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -146,12 +147,14 @@ class TwilioVoice:
                     code=mask(answered_by or status),
                     answered_by=ANSWERED_BY.get(answered_by, AnsweredBy.UNKNOWN),
                     at=_time(form),
+                    raw=form.raw,
                 )
             ]
         sip, error_code = form.one("SipResponseCode"), form.one("ErrorCode")
-        return [
-            _receipt(sid, status, attempt_id, answered_by=answered_by, sip=sip, error_code=error_code, at=_time(form))
-        ]
+        receipt = _receipt(
+            sid, status, attempt_id, answered_by=answered_by, sip=sip, error_code=error_code, at=_time(form)
+        )
+        return [replace(receipt, raw=form.raw)]
 
     async def close(self) -> None:
         await self._account.close()

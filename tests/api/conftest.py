@@ -7,10 +7,10 @@ import pytest
 
 from tests.api.web import PUBLIC, Port, Web
 from tests.loop_thread import LoopThread
-from tests.runtime.conftest import beside, logged, open_house
+from tests.runtime.conftest import beside, logged, open_house, provider
 from tests.runtime.house import House
 
-__all__ = ["beside", "logged", "open_house"]
+__all__ = ["beside", "logged", "open_house", "provider"]
 
 
 @pytest.fixture

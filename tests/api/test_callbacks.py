@@ -1,6 +1,7 @@
 """What providers tell us: verified, kept, answered, applied once."""
 
 import itertools
+import json
 import time
 from datetime import datetime, timedelta
 
@@ -9,9 +10,11 @@ import requests
 
 from channels.email.sendgrid_request import ATTEMPT_ARG
 from channels.messages import ChannelKind
+from channels.results import ReceiptKind
 from tests.api.web import ANSWER, EVENTS, PUBLIC, SMS, VOICE, signed_events
-from tests.channels.loopback import LoopbackProvider, json_reply
+from tests.channels.loopback import json_reply
 from tests.runtime.house import CALL, MAIL, TENANT, TEXT, until
+from tests.runtime.test_doubt import hear
 from worker.runtime.intake import apply_inbox
 from worker.store.tables import outcomes
 
@@ -180,10 +183,8 @@ def test_the_events_of_a_mail_raise_it_from_delivered_to_clicked_and_an_opt_out_
 
 
 def test_news_without_our_id_that_overtakes_the_answer_is_kept_and_applied_when_the_answer_is_known(
-    open_house, serve, beside
+    open_house, serve, provider
 ):
-    provider = LoopbackProvider()
-    beside.run(provider.start())
     provider.otherwise = lambda _: json_reply(201, {"sid": "SM1", "status": "queued", "num_segments": "1"})
     house = open_house(public_url=PUBLIC, twilio_base_url=provider.url)
     web = serve(house)
@@ -198,7 +199,42 @@ def test_news_without_our_id_that_overtakes_the_answer_is_kept_and_applied_when_
     house.tick_only()
 
     assert house.message().disposition == "SMS_DELIVERED"
-    beside.run(provider.stop())
+
+
+def test_news_that_is_applied_while_the_answer_is_still_on_its_way_stands(open_house, provider):
+    known = []
+
+    def answer(_):
+        hear(house, ReceiptKind.DELIVERED, house.attempts()[0].attempt_id, provider_ref="SM1")
+        apply_inbox(house.rt)
+        known.append(house.message().disposition)
+        return json_reply(201, {"sid": "SM1", "status": "queued", "num_segments": "1"})
+
+    provider.otherwise = answer
+    house = open_house(twilio_base_url=provider.url)
+    sent(house)
+    house.tick_only()
+
+    assert known == ["SMS_DELIVERED"]
+    assert (house.message().disposition, house.status()) == ("SMS_DELIVERED", "completed")
+    assert [row.disposition for row in house.rows(outcomes)] == ["SMS_DELIVERED"]
+
+
+def test_what_the_provider_wrote_is_kept_as_it_came_and_never_logged(house, web, logged):
+    words = "550 5.1.1 <wilhelmina@example.com> is unknown"
+    mails = [{"event": "open", "sg_event_id": "e1"}, {"event": "bounce", "sg_event_id": "e2", "reason": words}]
+
+    posted = [web.text_status("a1", "undelivered", To="+12025550142").request.body]
+    posted.append(web.answer("a1", "human", To="+12025550143").request.body)
+    posted.append(web.inbound("+12025550144", "Wilhelmina").request.body)
+    web.events(house, *mails)
+    house.tick_only()
+
+    *forms, opened, bounced = [row.raw for row in sorted(house.inbox(), key=lambda row: row.inbox_id)]
+    assert forms == posted
+    assert [json.loads(opened), json.loads(bounced)] == mails
+    assert not [row for row in house.inbox() if "raw" in json.loads(row.payload)], "it is kept once"
+    assert not [word for word in ("wilhelmina", "Wilhelmina", "202555014") if word in logged.getvalue()]
 
 
 def test_news_that_nobody_can_place_is_given_up_after_a_day(house, web):

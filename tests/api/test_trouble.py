@@ -157,7 +157,10 @@ def test_news_that_cannot_be_read_stops_nobody(house, web):
     house.tick_only()
 
     assert house.status() == "completed"
-    assert sorted(row.processed_at is None for row in house.inbox()) == [False, True]
+    assert sorted((row.processed_at is None, row.note) for row in house.inbox()) == [
+        (False, ""),
+        (True, "cannot be applied: KeyError; see the log"),
+    ]
 
 
 def test_a_database_that_comes_back_is_found_again(house, serve):

@@ -71,6 +71,14 @@ class ChannelContract(SendingContract):
         assert [one.event_key for one in first] == [one.event_key for one in again]
         assert first[0].event_key
 
+    async def test_what_the_provider_wrote_stays_with_the_news_and_is_not_shown(self, provider: LoopbackProvider):
+        word = min(self.words)
+        async with self.channel(provider.url) as channel:
+            [news] = channel.receive(self.callback(word))
+
+        assert word in news.raw
+        assert news.raw not in repr(news)
+
     async def test_different_news_of_one_message_have_different_keys(self, provider: LoopbackProvider):
         async with self.channel(provider.url) as channel:
             keys = [channel.receive(self.callback(word))[0].event_key for word in self.words]

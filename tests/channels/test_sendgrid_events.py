@@ -1,5 +1,6 @@
 """What SendGrid posts: verified, then read, one receipt an event."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -60,6 +61,20 @@ async def test_what_an_event_means(provider, event, kind, reason, code):
     assert (receipt.kind, receipt.reason, receipt.code) == (kind, reason, code)
     assert (receipt.event_key, receipt.attempt_id, receipt.provider_ref) == ("e1", "attempt-1", "")
     assert receipt.at == NOW
+
+
+async def test_what_a_database_cannot_store_is_not_read_out_of_an_event(provider):
+    [receipt] = await _news(provider, told({"event": "bounce", "type": "blo\0cked", "sg_event_id": "e\0"}))
+
+    assert (receipt.reason, receipt.code, receipt.event_key) == (Reason.BLOCKED, "blocked", "e")
+
+
+async def test_each_receipt_keeps_its_own_event_of_the_batch(provider):
+    events = [{"event": "open", "ip": "::1", "n": [1, 2.5, None]}, {"event": "bounce", "reason": "550 <ann@x.example>"}]
+
+    news = await _news(provider, signed(json.dumps(events).encode()))
+
+    assert [json.loads(receipt.raw) for receipt in news] == events
 
 
 async def test_what_the_mail_server_said_about_somebody_is_not_kept(provider):

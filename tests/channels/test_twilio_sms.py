@@ -232,6 +232,17 @@ async def test_a_reply_asks_for_something_only_where_the_word_is_all_of_it(provi
     )
 
 
+@pytest.mark.parametrize(
+    "form", [{**INBOUND, "Body": "¿Qué? 🛑"}, {"MessageSid": SID, "MessageStatus": "sent", "X": ""}]
+)
+async def test_the_form_is_kept_as_twilio_posted_it(provider, form):
+    callback = twilio.signed("sms", "attempt-1", form)
+
+    [news] = await _news(provider, callback)
+
+    assert news.raw.encode() == callback.body
+
+
 async def test_what_twilio_took_for_an_opt_out_is_one_in_any_language(provider):
     [reply] = await _news(provider, twilio.signed("sms", "", {**INBOUND, "Body": "PARA", "OptOutType": "STOP"}))
 

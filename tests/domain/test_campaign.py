@@ -1,5 +1,7 @@
 """A campaign document is read as NCX writes it, kept whole, and refused with all its faults at once."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +121,49 @@ def test_a_channel_that_is_off_sends_nothing_although_its_sender_is_there():
     campaign = Campaign.parse(_campaign(callerId="+18885551212", smsFromAddress="+18885551212"))
 
     assert campaign.channels == frozenset()
+
+
+def test_what_to_do_in_doubt_is_said_by_channel():
+    written = {"sms": "hold", "email": {"resendAfter": "30 minutes"}}
+    campaign = Campaign.parse(_campaign(whenUnknown=written))
+
+    assert campaign.resend_after == {ChannelKind.SMS: None, ChannelKind.EMAIL: timedelta(minutes=30)}
+    assert campaign.to_wire()["whenUnknown"] == written
+
+
+@pytest.mark.parametrize("written", [None, "", {}])
+def test_a_campaign_that_says_nothing_about_doubt_leaves_it_to_the_installation(written):
+    assert Campaign.parse(_campaign(whenUnknown=written)).resend_after == {}
+
+
+def test_everything_that_is_wrong_with_it_is_told_at_once():
+    faults = _faults(
+        {
+            "name": "x",
+            "whenUnknown": {
+                "emial": "hold",
+                "fax": "hold",
+                "sms": "resend",
+                "voice": {"resendAfter": "soon"},
+                "email": {"resendAfter": "5 seconds"},
+            },
+        }
+    )
+
+    assert set(faults) == {"workflowId", *(f"whenUnknown.{key}" for key in ("emial", "fax", "sms", "voice", "email"))}
+    assert faults["whenUnknown.emial"].hint == "did you mean email?"
+    assert faults["whenUnknown.fax"].hint == "one of sms, email, voice"
+    assert faults["whenUnknown.sms"].message == "must be hold or {resendAfter: 30 minutes}"
+    assert faults["whenUnknown.voice"].hint.startswith("write 2 days")
+    assert faults["whenUnknown.email"].hint == "write at least 1 minute"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["hold", ["email"], {"email": None}, {"email": {}}, {"email": {"resendAfter": True}}, {"sms": {"hold": 1}}],
+)
+def test_no_other_shape_is_taken_for_a_policy(written):
+    assert {key.partition(".")[0] for key in _faults(_campaign(whenUnknown=written))} == {"whenUnknown"}
 
 
 @pytest.mark.parametrize("flag", ["useForPredictive", "useForProgressive"])

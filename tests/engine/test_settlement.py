@@ -216,7 +216,7 @@ def test_a_crash_before_the_answer_is_an_unknown_result():
 
 def test_only_the_second_look_that_sees_nothing_allows_a_second_send():
     first = sighting(an_attempt(**UNKNOWN), seen=False)
-    second = sighting(an_attempt(**UNKNOWN, lookups=1), seen=False)
+    second = sighting(an_attempt(**UNKNOWN, lookups=1, dispatched_at=NOW - timedelta(minutes=3)), seen=False)
 
     assert (first.message_status, first.lookups) == (MessageStatus.UNKNOWN, 1)
     assert first.due_at == NOW + OPTIONS.second_look

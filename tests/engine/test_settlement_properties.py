@@ -1,14 +1,19 @@
 """Promises of the settlement that hold for any attempt and any news."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.messages import ChannelKind
-from channels.results import AnsweredBy, Certainty, Reason, Receipt, ReceiptKind, SendResult
+from channels.results import AnsweredBy, Certainty, Reason, Receipt, ReceiptKind, SendResult, Sighting
 from tests.engine.builders import NOW, a_campaign, an_attempt
 from worker.domain.attempt import LIVE, AttemptStatus, MessageStatus
 from worker.domain.dispositions import DispositionBook
-from worker.engine.settlement import SettlementOptions, from_receipt, from_result
+from worker.engine.retry import MAX_UNSENT
+from worker.engine.settlement import SettlementOptions, from_crash, from_receipt, from_result, from_sighting
+from worker.engine.settling import MAX_DEATHS, MAX_RESENT
 
 BOOK = DispositionBook(a_campaign())
 OPTIONS = SettlementOptions()
@@ -43,7 +48,7 @@ def test_no_receipt_queues_what_may_be_under_way_or_leaves_a_settled_message(fac
         assert settlement.due_at > NOW
     if facts.message_status is MessageStatus.SETTLED:
         assert settlement.message_status is MessageStatus.SETTLED
-    if settlement.message_status in (MessageStatus.ACCEPTED, MessageStatus.UNKNOWN):
+    if settlement.message_status in (MessageStatus.ACCEPTED, MessageStatus.UNKNOWN, MessageStatus.HELD):
         assert settlement.due_at
 
 
@@ -68,3 +73,54 @@ def test_no_answer_queues_what_may_be_under_way_or_reopens_a_settled_message(fac
     if facts.message_status is MessageStatus.SETTLED:
         assert settlement.message_status is MessageStatus.SETTLED
         assert settlement.signals == ()
+
+
+def _lost(facts, *, died):
+    """An attempt that got no answer: its worker died, or the provider failed."""
+    if died:
+        news = from_crash(facts, facts.dispatched_at, OPTIONS)
+    else:
+        failed = SendResult(certainty=Certainty.UNKNOWN, reason=Reason.PROVIDER_ERROR, code="500")
+        news = from_result(facts, failed, BOOK, facts.dispatched_at, OPTIONS)
+    return replace(facts, status=news.attempt_status, message_status=news.message_status), news.due_at
+
+
+@given(st.sampled_from(ChannelKind), st.lists(st.booleans(), min_size=MAX_UNSENT, max_size=MAX_UNSENT))
+def test_a_message_that_never_arrives_is_queued_again_only_so_often(channel, deaths):
+    now, died = NOW, 0
+    for number, death in enumerate(deaths, 1):
+        died += death
+        facts = an_attempt(channel, number=number, dispatched_at=now)
+        facts, now = _lost(facts, died=death)
+        facts = replace(facts, deaths=died if death else 0)
+        first = from_sighting(facts, Sighting(seen=False), BOOK, now, OPTIONS)
+        assert first.message_status is MessageStatus.UNKNOWN
+        facts, now = replace(facts, lookups=first.lookups), first.due_at
+        second = from_sighting(facts, Sighting(seen=False), BOOK, now, OPTIONS)
+        if second.message_status is MessageStatus.SETTLED:
+            assert died == MAX_DEATHS or number == MAX_UNSENT
+            assert second.detail.startswith("quarantined: ")
+            return
+        assert (second.message_status, second.attempt_status) == (MessageStatus.QUEUED, AttemptStatus.NOT_SENT)
+        assert second.due_at >= now
+        now = second.due_at
+    raise AssertionError("it goes round for ever")
+
+
+@given(
+    st.sampled_from(ChannelKind),
+    st.timedeltas(timedelta(minutes=1), timedelta(days=30)),
+    st.integers(1, 2 * MAX_RESENT),
+    st.lists(st.floats(0, 10), min_size=1, max_size=60),
+)
+def test_whatever_the_policy_nothing_is_resent_before_its_time_or_for_ever(channel, silence, number, waits):
+    options = replace(OPTIONS, resend_after={channel: silence})
+    facts, now = _lost(an_attempt(channel, number=number), died=False)
+    for late in waits:
+        now += timedelta(hours=late)
+        news = from_sighting(facts, Sighting(seen=None), BOOK, now, options)
+        if news.message_status is MessageStatus.QUEUED:
+            assert now - facts.dispatched_at >= silence
+            assert number < MAX_RESENT
+            return
+        facts, now = replace(facts, message_status=news.message_status), news.due_at

@@ -66,9 +66,11 @@ class House:
         folder: Path,
         *,
         sandbox: Mapping[str, Any] | None = None,
+        store_class: type[Store] = Store,
         **settings: Any,
     ) -> None:
         self.database_url, self.beside, self.folder = database_url, beside, folder
+        self._store_class = store_class
         self.hints: list[Hint] = []
         self.sandbox: RunningSandbox = beside.run(start(SandboxSettings(data_dir=folder, **sandbox or {})))
         self.settings = self._settings(**settings)
@@ -99,7 +101,7 @@ class House:
     def runtime(self, *, hint: Callable[[Hint], None] | None = None, **settings: Any) -> HandRuntime:
         """A runtime as another process would have it. Its hints land in the same list unless said otherwise."""
         changed = self.settings.model_copy(update=settings)
-        rt = HandRuntime(changed, Store(changed.database_url), hint or self.hints.append)
+        rt = HandRuntime(changed, self._store_class(changed.database_url), hint or self.hints.append)
         rt.owner = f"process {len(self._runtimes)}"
         self._runtimes.append(rt)
         return rt
@@ -167,7 +169,9 @@ class House:
 
     def tick_only(self) -> None:
         """Lose every hint except those of ticks, and play those until nothing is due."""
+        ends = time.monotonic() + 3 * DEADLINE_SECONDS
         while tick(self.rt):
+            assert time.monotonic() < ends, "something is due for ever"
             due, self.hints[:] = list(self.hints), []
             for hint in due:
                 self.do(hint)

@@ -11,6 +11,7 @@ from tests.runtime.house import CALL, MAIL, TENANT, TEXT, until
 from worker.runtime.dispatch import dispatch
 from worker.runtime.inbox_codec import encode
 from worker.runtime.intake import apply_inbox
+from worker.runtime.reconcile import reconcile
 from worker.store.rows import InboxEntry
 
 PATIENCE = {"quiet_seconds": 120, "second_look_seconds": 60}
@@ -235,3 +236,25 @@ def test_a_receipt_that_never_comes_is_asked_for_and_then_filed_as_it_is(open_ho
 
     assert (house.message().status, house.message().disposition) == ("settled", "SMS_SENT")
     assert (house.status(), len(house.ledger())) == ("completed", 1)
+
+
+def test_two_workers_that_look_at_the_same_time_have_looked_once(open_house):
+    house = open_house(**PATIENCE)
+    house.launch(TEXT)
+    house.advance()
+    crash_before_the_request(house)
+    house.leases_end()
+    house.reconcile()
+    other = house.runtime()
+    house.later(seconds=121)
+    settle = other.store.settle
+
+    def settle_after_the_first(*args):
+        other.store.settle = settle
+        house.reconcile()
+        return settle(*args)
+
+    other.store.settle = settle_after_the_first
+    other.run(reconcile(other))
+
+    assert (house.message().status, house.attempts()[0].lookups) == ("unknown", 1)

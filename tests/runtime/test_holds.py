@@ -1,8 +1,9 @@
 """What nobody can tell waits for a person, who looks it up and decides."""
 
 from channels.messages import ChannelKind
+from channels.results import Reason
 from tests.runtime.house import MAIL, NOWHERE, TEXT
-from worker.domain.attempt import PersonSays
+from worker.domain.attempt import PersonSays, Shown
 from worker.runtime.holds import decide, held
 from worker.runtime.reconcile import reconcile
 
@@ -39,6 +40,17 @@ def test_a_held_mail_that_is_dropped_ends_its_enrollment_and_the_run(house):
 
     assert house.status() == "completed"
     assert house.ledger() == []
+
+
+def test_what_the_provider_showed_and_why_nobody_knows_is_there_for_the_person(house):
+    hold_a_mail(house)
+
+    [waiting] = held(house.rt)
+
+    assert (waiting.run_id, waiting.reason, waiting.code) == (house.run_id, Reason.PROVIDER_ERROR, "503")
+    assert waiting.finding.shown is Shown.CANNOT_SAY
+    assert waiting.finding.asked > 1
+    assert waiting.dispatched_at < waiting.finding.at < waiting.next_look
 
 
 def test_what_is_settled_already_is_not_decided_again(house):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from channels.messages import ChannelKind
-from tests.runtime.house import TENANT, TEXT
+from tests.runtime.house import MAIL, TENANT, TEXT
 from worker.runtime.dispatch import dispatch
 from worker.runtime.reconcile import reconcile
 
@@ -39,3 +39,16 @@ def test_a_worker_of_other_providers_proves_no_absence(house):
     stranger.run(reconcile(stranger))
 
     assert house.message().status == "held", "neither found nor queued again"
+
+
+def test_a_worker_of_other_providers_takes_no_silence_for_a_reason_to_send_again(house):
+    house.launch(MAIL, whenUnknown={"email": {"resendAfter": "5 minutes"}})
+    house.advance()
+    house.faults(next=["accept_then_timeout"])
+    house.dispatch(ChannelKind.EMAIL)
+    stranger = vendors(house)
+    stranger.ahead = timedelta(hours=1)
+
+    stranger.run(reconcile(stranger))
+
+    assert house.message().status == "held"

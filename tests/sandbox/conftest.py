@@ -1,5 +1,6 @@
 """A sandbox and a receiver of callbacks: real servers on loopback, in a thread of their own, for sync SDKs to call."""
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -34,9 +35,13 @@ class Received:
 
 @dataclass
 class Receiver:
-    """What we would be: takes callbacks. `answers`: HTTP statuses for the next ones; then 204. `twiml`: for /twiml."""
+    """What we would be: takes callbacks. `answers`: HTTP statuses for the next ones; then 204. `twiml`: for /twiml.
+
+    `seconds`: how long it takes to answer.
+    """
 
     url: str = ""
+    seconds: float = 0.0
     received: list[Received] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
     twiml: str = "<Response><Say>Hello</Say></Response>"
@@ -44,6 +49,7 @@ class Receiver:
     async def take(self, request: web.Request) -> web.Response:
         url = self.url + request.raw_path
         self.received.append(Received(url, request.path, dict(request.headers), await request.read()))
+        await asyncio.sleep(self.seconds)
         if self.answers:
             return web.Response(status=self.answers.popleft())
         if request.path == "/twiml":

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 
 import pytest
 import requests
@@ -208,6 +209,14 @@ def test_mail_for_later_is_not_processed_before(open_sandbox, send, told):
     send(sandbox, mail("b@example.com"))
     assert {event["email"] for event in told("delivered")} == {"b@example.com"}
     assert len(sandbox.lines("accepted")) == 2
+
+
+def test_the_ledger_names_the_mails_a_batch_tells_of(open_sandbox, send, until):
+    sandbox = open_sandbox()
+    send(sandbox, mail("ann+deferred@example.com", "bob@example.com"))
+    until(lambda: sum(line["events"] for line in sandbox.lines("callback")) == 5)
+    told = Counter(attempt for line in sandbox.lines("callback") for attempt in line["attempts"])
+    assert told == {"a0": 3, "a1": 2}
 
 
 def test_events_are_posted_again_until_they_are_taken(open_sandbox, send, receiver, until):

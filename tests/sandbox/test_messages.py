@@ -217,3 +217,11 @@ def test_a_callback_that_fails_is_tried_three_times_more(open_sandbox, receiver,
         (204, 4),
     ]
     assert {line["attempt"] for line in sandbox.lines("callback")} == {"a7"}
+
+
+def test_the_ledger_says_how_long_we_took_to_answer(open_sandbox, receiver, until):
+    sandbox = open_sandbox(speed=1000.0)
+    receiver.seconds = 0.15
+    sandbox.twilio().messages.create(to=SOMEBODY, from_=OURS, body="Hello", status_callback=f"{receiver.url}/status")
+    until(lambda: len(sandbox.lines("callback")) == 3)
+    assert all(150 <= line["ms"] < 5000 for line in sandbox.lines("callback"))

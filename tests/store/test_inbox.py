@@ -1,6 +1,7 @@
 """The inbox: each piece of news once, kept until it is applied, given up only after a day."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -59,6 +60,25 @@ def test_news_whose_worker_died_is_claimed_again_and_what_is_done_never(store):
     assert store.inbox_claim(TENANT, limit=1, lease=LEASE) == []
 
 
+def test_what_the_provider_wrote_is_kept_beside_our_reading_and_shown_to_nobody(store):
+    wrote = 'Body=%00+%C3%A9&x="\\u0000"'
+    entry = replace(news("a"), raw=wrote)
+    store.inbox_add([entry], NOW)
+    assert [row.raw for row in the_rows(store)] == [wrote]
+    assert wrote not in repr(entry)
+    (row,) = store.inbox_claim(TENANT, limit=1, lease=LEASE)
+    assert wrote not in repr(row)
+
+
+def test_news_that_cannot_be_applied_says_why_while_it_waits_and_when_it_is_given_up(store):
+    store.inbox_add([news("a")], NOW)
+    (row,) = store.inbox_claim(TENANT, limit=1, lease=LEASE)
+    store.inbox_defer([row.inbox_id], NOW, note="cannot be applied: KeyError")
+    assert the_rows(store)[0].note == "cannot be applied: KeyError"
+    store.inbox_defer([row.inbox_id], NOW + timedelta(hours=25), note="cannot be applied: KeyError")
+    assert the_rows(store)[0].note == "given up: cannot be applied: KeyError"
+
+
 def test_news_of_an_unknown_attempt_is_looked_at_again_less_and_less_often(store):
     store.inbox_add([news("a")], NOW)
     waits = []
@@ -78,7 +98,10 @@ def test_news_of_an_unknown_attempt_is_given_up_after_a_day_with_a_note(store):
     store.inbox_defer([row.inbox_id for row in store.inbox_claim(TENANT, limit=9, lease=LEASE)], NOW)
     make_due(store)
     assert [row.payload["key"] for row in store.inbox_claim(TENANT, limit=9, lease=LEASE)] == ["new"]
-    assert sorted(row.note for row in the_rows(store)) == ["", "given up: nobody knows its attempt"]
+    assert [row.note for row in the_rows(store)] == [
+        "given up: nobody knows its attempt",
+        "nobody knows its attempt",
+    ]
 
 
 def test_news_is_applied_by_the_tenant_it_was_sent_to(store):

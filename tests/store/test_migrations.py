@@ -1,12 +1,18 @@
 """The schema: what migrations make is what the code expects, whoever migrates first."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from tests.store.builders import LEASE, NOW, TENANT
+from worker.store import migrations
+from worker.store.codec import millis
 from worker.store.errors import NotMigrated
 from worker.store.facade import Store
 from worker.store.tables import metadata
@@ -41,6 +47,48 @@ def test_also_in_defaults_and_in_what_its_indexes_hold(store, blank_url):
     metadata.create_all(other.engine)
     assert other.engine.dialect.name != store.engine.dialect.name or described(store) == described(other)
     other.close()
+
+
+def at_revision(store, revision, move=command.upgrade):
+    with store.engine.begin() as conn:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = conn
+        move(config, revision)
+
+
+_ROW = {"tenant_id": TENANT, "run_id": "r", "message_id": "m", "channel": "sms"}
+_AT = millis(NOW)
+LEFT = {
+    "runs": {"tenant_id": TENANT, "run_id": "r", "campaign_id": "c", "status": "running", "created_at": _AT},
+    "messages": _ROW
+    | {"enrollment_id": "e", "contact_id": "p", "state": "s", "action": "a", "visit": 1}
+    | {"status": "held", "created_at": _AT},
+    "attempts": _ROW
+    | {"attempt_id": "a", "number": 1, "status": "unknown", "dispatched_at": _AT, "provider": "twilio-sms"},
+    "inbox": {"tenant_id": TENANT, "provider": "twilio-sms", "event_key": "k", "payload": '{"code": "sent"}'}
+    | {"received_at": _AT, "due_at": 0},
+}
+"""What the first version left in the middle of its work."""
+
+
+def test_work_under_way_survives_the_upgrade_and_the_way_back(blank_url):
+    store = Store(blank_url)
+    at_revision(store, "0001")
+    with store.engine.begin() as conn:
+        for table, row in LEFT.items():
+            conn.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES (:{', :'.join(row)})"), row)
+
+    store.migrate()
+
+    [held] = store.held(TENANT)
+    assert (held.attempt_id, held.dispatched_at, held.finding) == ("a", NOW, None)
+    [news] = store.inbox_claim(TENANT, limit=9, lease=LEASE)
+    assert news.payload == {"code": "sent"}
+    at_revision(store, "0001", command.downgrade)
+    with store.engine.connect() as conn:
+        assert conn.execute(text("SELECT count(*) FROM inbox, attempts")).scalar_one() == 1
+    store.close()
 
 
 def test_a_database_that_was_not_migrated_is_refused_with_the_remedy(blank_url):

@@ -1,42 +1,56 @@
-"""Commands on held messages: holds, settle."""
+"""Commands on held messages: list them with what is known about each, settle one.
 
-from typing import Annotated
+A held message may or may not have left. Nothing sends it again by itself, so a person looks and decides.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli.definitions import AsJson
 from worker.cli.errors import Exit, Stop
-from worker.cli.runs import RunId
-from worker.domain.attempt import PersonSays
+from worker.domain.attempt import WORKER_DIED, PersonSays, Shown
+
+if TYPE_CHECKING:
+    from worker.domain.attempt import Finding, HeldAttempt
+
+app = typer.Typer(
+    name="holds", help="Messages that may or may not have left: list them, settle them.", no_args_is_help=True
+)
+
+_SHOWN = {
+    Shown.NOTHING: "it showed nothing",
+    Shown.CANNOT_SAY: "it cannot say",
+    Shown.RECORDS: "it showed records of which one may be it",
+}
+_HINT = "look each one up at the provider, then: campaigns holds settle ATTEMPT sent|resend|drop"
 
 
-def holds(run: RunId, *, as_json: AsJson = False) -> None:
-    """List the messages of a run that may or may not have left. Nothing sends them again by itself."""
-    from channels.masking import mask
+@app.command("list")
+def list_held(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="The run's id, or `last`; all runs without it.", show_default=False)
+    ] = "",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List what is held, with all that may help to decide: why nobody knows, and what the provider showed."""
     from worker.cli.context import open_runtime
     from worker.cli.output import show
     from worker.runtime.holds import held
     from worker.runtime.reports import resolve_run
 
     with open_runtime() as rt:
-        found = [
-            {
-                "attemptId": facts.attempt_id,
-                "channel": facts.channel,
-                "to": mask(facts.to),
-                "message": str(facts.key),
-                "sentAt": facts.dispatched_at.isoformat(timespec="seconds"),
-            }
-            for facts in held(rt, resolve_run(rt, run))
-        ]
-    lines = ["  ".join(str(value) for value in one.values()) for one in found]
-    hint = "look each one up at the provider, then: campaigns settle ATTEMPT sent|resend|drop"
-    show({"held": found}, as_json=as_json, text="\n".join([*lines, hint]) if lines else "nothing is held")
+        found = held(rt, resolve_run(rt, run) if run else "")
+    text = "\n".join([*(_page(one) for one in found), _HINT]) if found else "nothing is held"
+    show({"held": [_facts(one) for one in found]}, as_json=as_json, text=text)
 
 
+@app.command()
 def settle(
     attempt: Annotated[
-        str, typer.Argument(metavar="ATTEMPT", help="As `campaigns holds` lists it.", show_default=False)
+        str, typer.Argument(metavar="ATTEMPT", help="As `campaigns holds list` names it.", show_default=False)
     ],
     says: Annotated[PersonSays, typer.Argument(help="What is true of it, or shall be done.", show_default=False)],
     *,
@@ -52,3 +66,56 @@ def settle(
     if not changed:
         raise Stop(f"{attempt} is not held any more; its fate is known", Exit.NOT_NOW)
     show({"attemptId": attempt, "settled": says}, as_json=as_json, text=f"{attempt}: {says}")
+
+
+def _facts(one: "HeldAttempt") -> dict[str, Any]:
+    """All that is known, for programs. The recipient is masked; the contact's id names the person."""
+    from channels.masking import mask
+
+    return {
+        "attemptId": one.attempt_id,
+        "number": one.number,
+        "runId": one.run_id,
+        "campaignId": one.campaign_id,
+        "contactId": one.contact_id,
+        "channel": one.channel,
+        "to": mask(one.to),
+        "message": str(one.key),
+        "sentAt": _moment(one.dispatched_at),
+        "reason": one.reason,
+        "code": one.code,
+        "provider": one.provider,
+        "asked": one.finding.asked if one.finding else 0,
+        "askedAt": _moment(one.finding.at) if one.finding else None,
+        "shown": one.finding.shown if one.finding else None,
+        "records": list(one.finding.refs) if one.finding else [],
+        "nextLookAt": _moment(one.next_look) if one.next_look else None,
+        "receiptRank": one.rank,
+    }
+
+
+def _page(one: "HeldAttempt") -> str:
+    """The same for people."""
+    from channels.masking import mask
+
+    why = "its worker died" if one.code == WORKER_DIED else f"{one.reason} {one.code}".strip()
+    again = f", next {_moment(one.next_look)}" if one.next_look else ""
+    heard = f"\n  heard of it so far: a receipt of rank {one.rank}" if one.rank else ""
+    return (
+        f"{one.attempt_id}  {one.channel} to {mask(one.to)}, contact {one.contact_id}\n"
+        f"  {one.key} of {one.campaign_id} in {one.run_id}\n"
+        f"  try {one.number}, sent {_moment(one.dispatched_at)}; why nobody knows: {why}\n"
+        f"  {one.provider} {_asked(one.finding)}{again}{heard}"
+    )
+
+
+def _asked(finding: "Finding | None") -> str:
+    if finding is None:
+        return "was not asked yet"
+    times = "once" if finding.asked == 1 else f"{finding.asked} times, last"
+    records = f": {', '.join(finding.refs)}" if finding.refs else ""
+    return f"was asked {times} {_moment(finding.at)}, {_SHOWN[finding.shown]}{records}"
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")

@@ -33,14 +33,13 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("pause", runs.pause),
     ("resume", runs.resume),
     ("cancel", runs.cancel),
-    ("holds", holds.holds),
-    ("settle", holds.settle),
     ("sandbox", services.sandbox),
     ("web", services.web),
     ("migrate", services.migrate),
 )
 for name, command in COMMANDS:
     app.command(name)(command)
+app.add_typer(holds.app)
 
 
 def main() -> None:

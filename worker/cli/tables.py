@@ -25,6 +25,7 @@ def status_page(report: Report) -> Group:
         people_line(report),
         Padding(bar, (0, 0, 1, 0), expand=False),
         _message_table(report),
+        *([f"\n{held} held: campaigns holds list {report.run.run_id}"] if (held := report.counts.held) else []),
     )
 
 

@@ -43,7 +43,8 @@ class AttemptStatus(StrEnum):
     NOT_SENT = "not_sent"
     """It surely never left, or the provider was asked twice and has never seen it."""
     CLOSED = "closed"
-    """It was accepted and has come to an end that allows another attempt: busy, unreachable, machine."""
+    """It was accepted and has come to an end that allows another attempt: busy, unreachable, machine. Or it had been
+    given up, and was heard of after another attempt had taken its place."""
 
 
 class PersonSays(StrEnum):
@@ -53,6 +54,32 @@ class PersonSays(StrEnum):
     RESEND = "resend"
     DROP = "drop"
 
+
+class Shown(StrEnum):
+    """What the provider showed when it was asked about an attempt."""
+
+    NOTHING = "nothing"
+    CANNOT_SAY = "cannot_say"
+    """It was out of reach, or it has no list to ask."""
+    RECORDS = "records"
+    """Records of which one may be it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the last question to the provider about an attempt in doubt came to.
+
+    `asked` counts the questions so far. `refs`: the provider's ids of the records that may be it.
+    """
+
+    shown: Shown
+    asked: int
+    at: datetime
+    refs: tuple[str, ...] = ()
+
+
+WORKER_DIED: Final = "worker_died"
+"""The `code` of an attempt whose worker was not heard of again."""
 
 LIVE: Final = (AttemptStatus.DISPATCHING, AttemptStatus.UNKNOWN, AttemptStatus.ACCEPTED)
 """A message with a live attempt cannot have another one: partial unique index on attempts."""
@@ -90,6 +117,35 @@ class AttemptFacts:
     """Attempts that count at the contact's other messages of this run on the same channel."""
     answered_by: AnsweredBy = AnsweredBy.NOBODY_ASKED
     """Who picked up the call, where that came before the news of its end."""
+    finding: Finding | None = None
+    """What the provider showed when it was last asked, if it was."""
+    deaths: int = 0
+    """How many attempts at the message ended with the death of their worker, this one included; 0: this one did not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldAttempt:
+    """An attempt of unknown fate that waits for a person, with all that may help to decide.
+
+    `reason` and `code` say why nobody knows: the answer that was no answer, or WORKER_DIED. `rank`: of the best receipt
+    so far, 0 for none. `next_look`: when the provider is asked again.
+    """
+
+    attempt_id: str
+    run_id: str
+    campaign_id: str
+    contact_id: str
+    key: MessageKey
+    channel: ChannelKind
+    to: str = field(repr=False)
+    provider: str
+    number: int
+    dispatched_at: datetime
+    reason: Reason
+    code: str
+    rank: int
+    finding: Finding | None
+    next_look: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +162,8 @@ class Settlement:
     """What one piece of news changes. Applied only if the attempt still is as `facts` saw it.
 
     `due_at`: when the message is claimed again (QUEUED), or looked into again (UNKNOWN, ACCEPTED).
-    `disposition` and `category` are filed as an outcome when not empty; `final` ends the message.
+    `disposition` and `category` are filed as an outcome when not empty, with `detail` or else the reason.
+    `finding`: None leaves the last one.
     """
 
     facts: AttemptFacts
@@ -123,5 +180,7 @@ class Settlement:
     answered_by: AnsweredBy = AnsweredBy.NOBODY_ASKED
     disposition: str = ""
     category: str = ""
+    detail: str = ""
+    finding: Finding | None = None
     signals: tuple[Event, ...] = ()
     suppress: tuple[Suppress, ...] = ()

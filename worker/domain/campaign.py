@@ -4,9 +4,11 @@
 2. `useForOutbound` is the one flag that permits calls. `useForProgressive` and `useForPredictive` say how calls are
    paced against agents and need it; without them calls are agentless: they speak, and nobody is bridged.
 3. What is in the document but not understood is kept.
+4. `whenUnknown` goes before the installation's settings; nothing is sent again into silence unless one of them says so.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
@@ -17,6 +19,7 @@ from channels.messages import E164, ChannelKind
 from worker.domain.addresses import sender_e164, to_sms_sender
 from worker.domain.base import Document, EmailAddress, references, required
 from worker.domain.faults import Fault
+from worker.domain.unknown_policy import read_policy
 
 
 class CampaignType(StrEnum):
@@ -100,6 +103,9 @@ class Campaign(Document):
     answering_machine_callback_in_minutes: Minutes = None
     abandon_callback_in_minutes: Minutes = None
 
+    when_unknown: Any = None
+    """What to do with a message whose fate nobody can tell, by channel; not of NCX. Read it through `resend_after`."""
+
     @field_validator("caller_id")
     @classmethod
     def _caller_id(cls, value: str, info: ValidationInfo) -> str:
@@ -176,9 +182,18 @@ class Campaign(Document):
         }
         return {code: round(60 * value) for code, value in minutes.items() if value}
 
+    @cached_property
+    def resend_after(self) -> Mapping[ChannelKind, timedelta | None]:
+        """The silence after which a message of unknown fate is sent again, by channel; None: it is held.
+
+        A channel the campaign does not name is missing.
+        """
+        return read_policy(self.when_unknown)[0]
+
     def rules(self) -> Iterator[Fault]:
         yield from super().rules()
         yield from required(self, "name", "workflowId")
+        yield from (fault.under("whenUnknown") for fault in read_policy(self.when_unknown)[1])
         for channel, flag, key, example in _SENDERS:
             if channel in self.channels and not self.sender(channel):
                 yield Fault(

@@ -184,6 +184,7 @@ _ENGINE: Final = (
     _rule("PERSONAL_CALLBACK", _C.PENDING, "Asked to be called back by the same person"),
     _rule("RENDER_FAILED", _C.FAILED_CONFIG, "Template failed", "a value it needs is missing", counts=False),
     _rule("WORKFLOW_FAILED", _C.FAILED_CONFIG, "Workflow failed", "the reason says where and why", counts=False),
+    _rule("QUARANTINED", _C.FAILED_TECH, "Set aside", "each try ended in a crash, or nowhere", counts=False),
     _rule("CONTENT_REFUSED", _C.FAILED_CONFIG, "Message is malformed", "empty, or too long", counts=False),
 )
 

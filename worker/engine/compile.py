@@ -13,12 +13,13 @@ from typing import Any, TypeVar, assert_never
 from channels.messages import ChannelKind, MachineDetection
 from worker.domain import workflow_actions as written
 from worker.domain.dispositions import DispositionBook
+from worker.domain.durations import parse_duration
 from worker.domain.enrollment import WaitKind
 from worker.domain.faults import Fault, Path
 from worker.domain.workflow import State, Workflow, resolve_state
 from worker.domain.workflow_read import suggestion
 from worker.engine import plan
-from worker.engine.calendar import parse_duration, parse_time_of_day
+from worker.engine.calendar import parse_time_of_day
 from worker.engine.conditions import Condition, ConditionError, compile_condition
 from worker.engine.render import Kind, Template, TemplateError, compile_template
 

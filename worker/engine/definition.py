@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,8 @@ FASTEST: Final = 1_000_000.0
 class Definition:
     """What `step` runs. `campaign` is what templates call `campaign`; `speed` is 1 except in a rehearsal.
 
+    `resend_after`: what the campaign says about messages of unknown fate, see `Campaign.resend_after`.
+
     `rehearsal`: launched against providers that reach nobody; None where it was not recorded.
     """
 
@@ -32,6 +35,7 @@ class Definition:
     flows: Mapping[str, Flow] = field(repr=False)
     senders: Mapping[ChannelKind, str] = field(repr=False)
     channels: frozenset[ChannelKind]
+    resend_after: Mapping[ChannelKind, timedelta | None]
     campaign: Mapping[str, Any] = field(repr=False)
     book: DispositionBook = field(repr=False)
     speed: float
@@ -75,6 +79,7 @@ def compile_definition(
         flows=compiler.flows,
         senders=senders,
         channels=document.channels,
+        resend_after=document.resend_after,
         campaign=campaign_facts(document),
         book=book,
         speed=speed,

@@ -12,6 +12,7 @@ from channels.messages import ChannelKind
 from channels.results import AnsweredBy, Reason, Receipt, ReceiptKind, SendResult
 
 UNKNOWN_RESULT: Final = "UNKNOWN_RESULT"
+QUARANTINED: Final = "QUARANTINED"
 
 _SMS: Final[Mapping[Reason, str]] = {
     Reason.NONE: "SMS_FAILED",

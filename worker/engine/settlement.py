@@ -12,16 +12,18 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from channels.results import RANK, AnsweredBy, Certainty, Receipt, SendResult, Sighting
-from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus, PersonSays, Settlement
+from worker.domain.attempt import WORKER_DIED, AttemptFacts, AttemptStatus, MessageStatus, PersonSays, Settlement
 from worker.domain.dispositions import DispositionBook
 from worker.engine import outcomes
 from worker.engine.calendar import after
+from worker.engine.late_news import after_the_end, overtaken, sent_after_all
 from worker.engine.settling import (
     SettlementOptions,
     accepted,
-    after_the_end,
     ended,
+    found,
     given_up,
+    never_left,
     nobody_can_say,
     not_sent,
     on_its_way,
@@ -58,7 +60,8 @@ def from_result(
     facts: AttemptFacts, result: SendResult, book: DispositionBook, now: datetime, options: SettlementOptions
 ) -> Settlement | None:
     """What the answer to a send changes."""
-    if facts.status not in _LOST and not (result.certainty is Certainty.ACCEPTED and given_up(facts)):
+    late = facts.status is AttemptStatus.NOT_SENT and result.certainty is Certainty.ACCEPTED
+    if facts.status not in _LOST and not late:
         return None
     known = Settlement(
         facts=facts,
@@ -72,6 +75,8 @@ def from_result(
         segments=result.segments,
     )
     match result.certainty:
+        case Certainty.ACCEPTED if overtaken(facts):
+            return sent_after_all(known, book, now, options)
         case Certainty.ACCEPTED:
             return accepted(known, now, options)
         case Certainty.REFUSED | Certainty.NOT_SENT if facts.message_status is MessageStatus.SETTLED:
@@ -110,6 +115,8 @@ def from_receipt(
     )
     code = outcomes.of_receipt(facts.channel, receipt)
     rule = book.file(code) if code else None
+    if overtaken(facts):
+        return sent_after_all(known, book, now, options, receipt=receipt, rule=rule)
     if not proof and facts.status is not AttemptStatus.ACCEPTED:
         return after_the_end(known, rule, now, options)
     if rule is None:
@@ -123,7 +130,7 @@ def from_crash(facts: AttemptFacts, now: datetime, options: SettlementOptions) -
     """What it means that the worker which was about to send has not been heard of since."""
     if facts.status is not AttemptStatus.DISPATCHING:
         return None
-    return unknown(unchanged(facts), after(now, options.quiet, 1.0))
+    return unknown(replace(unchanged(facts), code=WORKER_DIED), after(now, options.quiet, 1.0))
 
 
 def from_sighting(
@@ -132,17 +139,17 @@ def from_sighting(
     """What the provider's answer to "have you seen this?" changes."""
     if facts.status is not AttemptStatus.UNKNOWN or facts.message_status not in _IN_DOUBT:
         return None
-    known = unchanged(facts)
+    known = replace(unchanged(facts), finding=found(facts, sighting, now))
     if sighting.seen is None:
-        return nobody_can_say(known, now, options)
+        return nobody_can_say(known, sighting, now, options)
     if sighting.seen:
         by_receipt = sighting.receipt and from_receipt(facts, sighting.receipt, book, now, options)
         seen = by_receipt or accepted(known, now, options)
         return replace(seen, provider_ref=sighting.provider_ref or seen.provider_ref)
-    lookups = facts.lookups + 1
-    if lookups < _UNSEEN_LIMIT:
-        return replace(unknown(known, after(now, options.second_look, 1.0)), lookups=lookups)
-    return replace(queued_again(known, now), lookups=lookups)
+    known = replace(known, lookups=facts.lookups + 1)
+    if known.lookups < _UNSEEN_LIMIT:
+        return unknown(known, after(now, options.second_look, 1.0))
+    return never_left(known, book, now)
 
 
 def from_silence(

@@ -1,4 +1,8 @@
-"""The moves a settlement is made of: how an attempt and its message change together, and how patient to be."""
+"""The moves a settlement is made of: how an attempt and its message change together, and how patient to be.
+
+1. Everything ends: what is queued again without an answer of the provider is counted, and set aside after a while.
+2. The policy of a campaign resends into silence only: never while a record at the provider may be the message.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from channels.messages import ChannelKind
-from channels.results import SendResult
-from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus, Settlement, Suppress
+from channels.results import SendResult, Sighting
+from worker.domain.attempt import AttemptFacts, AttemptStatus, Finding, MessageStatus, Settlement, Shown, Suppress
 from worker.domain.dispositions import DispositionBook, DispositionRule, RetryScope
 from worker.domain.events import HandedOver, Settled
 from worker.engine import outcomes
@@ -16,6 +20,10 @@ from worker.engine.retry import after_not_sent, next_attempt
 
 HELD_LOOK: Final = timedelta(hours=1)
 """Between two looks at a held message, while it waits for a person: its provider may be able to say by then."""
+MAX_DEATHS: Final = 5
+"""So many workers may die over a message that never left, before it is taken for what kills them."""
+MAX_RESENT: Final = 5
+"""So many attempts the policy of a campaign makes into silence, before a person decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +57,7 @@ def unchanged(facts: AttemptFacts) -> Settlement:
 
 def given_up(facts: AttemptFacts) -> bool:
     """Counted as never sent, and nothing else was sent in its place yet: proof of the contrary still helps."""
-    waiting = (MessageStatus.QUEUED, MessageStatus.HELD)
-    return facts.status is AttemptStatus.NOT_SENT and facts.message_status in waiting
+    return facts.status is AttemptStatus.NOT_SENT and facts.message_status is MessageStatus.QUEUED
 
 
 def accepted(known: Settlement, now: datetime, options: SettlementOptions) -> Settlement:
@@ -79,21 +86,35 @@ def unknown(known: Settlement, due_at: datetime) -> Settlement:
     return replace(known, attempt_status=AttemptStatus.UNKNOWN, message_status=MessageStatus.UNKNOWN, due_at=due_at)
 
 
-def queued_again(known: Settlement, now: datetime) -> Settlement:
+def queued_again(known: Settlement, due_at: datetime) -> Settlement:
     return replace(
         known,
         attempt_status=AttemptStatus.NOT_SENT,
         message_status=MessageStatus.QUEUED,
-        due_at=now,
+        due_at=due_at,
         counts=False,
     )
 
 
-def nobody_can_say(known: Settlement, now: datetime, options: SettlementOptions) -> Settlement:
+def never_left(known: Settlement, book: DispositionBook, now: datetime) -> Settlement:
+    """Proof that it never left: it may be sent again, unless that has come to this too often."""
+    facts = known.facts
+    due_at = after_not_sent(facts.number, None, facts.dispatched_at)
+    if facts.deaths < MAX_DEATHS and due_at is not None:
+        return queued_again(known, max(now, due_at))
+    why = f"{facts.deaths} workers died over it" if facts.deaths >= MAX_DEATHS else "it never reached the provider"
+    detail = f"quarantined: {why} in {facts.number} attempts; see their logs"
+    unsent = replace(known, attempt_status=AttemptStatus.NOT_SENT, detail=detail)
+    return replace(settled(unsent, book.file(outcomes.QUARANTINED)), counts=False)
+
+
+def nobody_can_say(known: Settlement, sighting: Sighting, now: datetime, options: SettlementOptions) -> Settlement:
     """Ask again for a while, at growing intervals; then the campaign's policy, or a person, decides."""
     facts = known.facts
     age = now - facts.dispatched_at
     resend_after = options.resend_after.get(facts.channel)
+    if sighting.candidates or facts.number >= MAX_RESENT:
+        resend_after = None
     if resend_after is not None and age >= resend_after:
         return replace(queued_again(known, now), code="resend_after")
     hold_after = options.hold_after if options.hold_after is not None else 10 * options.second_look
@@ -103,6 +124,19 @@ def nobody_can_say(known: Settlement, now: datetime, options: SettlementOptions)
     if age < hold_after:
         return unknown(known, after(now, next_look, 1.0))
     return replace(known, message_status=MessageStatus.HELD, due_at=after(now, HELD_LOOK, 1.0))
+
+
+def found(facts: AttemptFacts, sighting: Sighting, now: datetime) -> Finding:
+    """What the provider has shown, for whoever has to decide."""
+    match sighting.seen, sighting.candidates:
+        case False, _:
+            shown = Shown.NOTHING
+        case None, ():
+            shown = Shown.CANNOT_SAY
+        case _:
+            shown = Shown.RECORDS
+    refs = tuple(one.receipt.provider_ref for one in sighting.candidates)
+    return Finding(shown=shown, asked=1 + (facts.finding.asked if facts.finding else 0), at=now, refs=refs)
 
 
 def not_sent(known: Settlement, result: SendResult, book: DispositionBook, now: datetime) -> Settlement:
@@ -146,28 +180,12 @@ def settled(known: Settlement, rule: DispositionRule) -> Settlement:
         disposition=rule.code,
         category=rule.category,
         signals=(Settled(message=known.facts.key, disposition=rule.code, category=rule.category),),
-        suppress=_suppressed(known.facts, rule),
+        suppress=suppressed(known.facts, rule),
     )
 
 
-def _suppressed(facts: AttemptFacts, rule: DispositionRule) -> tuple[Suppress, ...]:
+def suppressed(facts: AttemptFacts, rule: DispositionRule) -> tuple[Suppress, ...]:
+    """What the rule of an outcome says about the address."""
     if not (rule.suppress or rule.address_uncallable):
         return ()
     return (Suppress(channel=facts.channel, address=facts.to, reason=rule.code),)
-
-
-def after_the_end(
-    known: Settlement, rule: DispositionRule | None, now: datetime, options: SettlementOptions
-) -> Settlement | None:
-    """News of an attempt that is over. Only an opt-out still matters; it also ends what was queued since."""
-    if rule is None or not rule.suppress:
-        return None
-    facts = known.facts
-    match facts.message_status:
-        case MessageStatus.QUEUED | MessageStatus.HELD | MessageStatus.SETTLED:
-            return settled(known, rule)
-        case MessageStatus.ACCEPTED:
-            due_at = after(now, options.outcome_deadline, options.speed)
-        case MessageStatus.UNKNOWN | MessageStatus.DISPATCHING:
-            due_at = after(now, options.quiet, 1.0)
-    return replace(known, due_at=due_at, suppress=_suppressed(facts, rule))

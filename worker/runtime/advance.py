@@ -45,7 +45,7 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
         commits = _step_all(rt, definition, claims)
         _commit(rt, commits)
         stepped += len(commits)
-        for channel in {e.channel for c in commits for e in c.transition.effects if isinstance(e, Dispatch)}:
+        for channel in sorted({e.channel for c in commits for e in c.transition.effects if isinstance(e, Dispatch)}):
             rt.hint(Hint(Work(f"{channel}.dispatch"), tenant_id, run_id, rt.settings.slice_size))
         if rt.clock.elapsed() > ends:
             rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, rt.settings.step_size, share=1))

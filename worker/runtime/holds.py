@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from worker.domain.attempt import AttemptFacts, PersonSays
+from worker.domain.attempt import HeldAttempt, PersonSays
 from worker.engine import settlement
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import NotFound
@@ -10,8 +10,8 @@ from worker.runtime.hints import Hint, Work
 from worker.runtime.settle import settle
 
 
-def held(rt: Runtime, run_id: str) -> list[AttemptFacts]:
-    """The attempts of a run that wait for a person, the first hundred."""
+def held(rt: Runtime, run_id: str = "") -> list[HeldAttempt]:
+    """The attempts of a run, or of every run, that wait for a person; the longest waiting first."""
     return rt.store.held(rt.settings.tenant_id, run_id)
 
 
@@ -19,7 +19,7 @@ def decide(rt: Runtime, attempt_id: str, says: PersonSays) -> bool:
     """Settle what a person found out. False when it was settled otherwise meanwhile. Raises NotFound."""
     found = rt.store.attempt_facts([attempt_id], rt.settings.tenant_id)
     if not found:
-        raise NotFound(f"there is no attempt {attempt_id!r}; `campaigns holds RUN` lists those that wait")
+        raise NotFound(f"there is no attempt {attempt_id!r}; `campaigns holds list` lists those that wait")
     [facts] = found
     definition = rt.definition(facts.tenant_id, facts.run_id)
     decision = partial(

@@ -12,6 +12,7 @@ from channels.results import AnsweredBy, Reason, Receipt, ReceiptKind, Reply
 def encode(kind: ChannelKind, item: Receipt | Reply) -> dict[str, Any]:
     """A JSON object; `decode` reads a receipt back."""
     data = asdict(item)
+    del data["raw"]  # kept beside it
     if isinstance(item, Receipt):
         data["at"] = item.at.isoformat() if item.at else None
     return {"channel": kind, "type": type(item).__name__, **data}

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DataError
 
 from channels.base import Callback, Channel
 from channels.messages import ChannelKind
@@ -32,8 +33,8 @@ from worker.store.rows import Added, Heard, InboxEntry, InboxRow
 log = structlog.get_logger()
 
 BATCH = 500
-_OURS = (LookupError, TypeError, ValueError)
-"""What one piece of news may raise in us. What the database raises concerns them all."""
+_OURS = (LookupError, TypeError, ValueError, DataError)
+"""What one piece of news may raise, in us or in a database that cannot hold it. Anything else concerns them all."""
 BUDGET_SECONDS = 8.0
 """How long one task keeps applying; the tick hints again at what is left."""
 
@@ -59,6 +60,7 @@ class Intake:
                 provider=channel.name,
                 event_key=item.event_key,
                 payload=encode(channel.kind, item),
+                raw=item.raw,
                 heard=_heard(channel.kind, item) if isinstance(item, Reply) else None,
             )
             for item in news
@@ -98,15 +100,16 @@ class Intake:
 
 
 def apply_inbox(rt: Runtime) -> int:
-    """Apply what is in the inbox until it is empty, or the time is up. Returns how many rows were done with."""
+    """Apply what is in the inbox, until a batch is not full or the time is up. Returns how many rows were done with.
+
+    What comes in meanwhile has hints of its own. Who waited for an empty inbox would, while people are being sent to,
+    do nothing else: every process would, and nobody would be stepped.
+    """
     done = 0
     ends = rt.clock.elapsed() + BUDGET_SECONDS
     lease = timedelta(seconds=rt.settings.inbox_lease_seconds)
-    while (
-        rt.clock.elapsed() < ends
-        and rt.store.inbox_is_waiting(rt.settings.tenant_id)
-        and (rows := rt.store.inbox_claim(rt.settings.tenant_id, limit=BATCH, lease=lease))
-    ):
+    while rt.clock.elapsed() < ends and rt.store.inbox_is_waiting(rt.settings.tenant_id):
+        rows = rt.store.inbox_claim(rt.settings.tenant_id, limit=BATCH, lease=lease)
         _apply(rt, rows)
         done += len(rows)
     return done
@@ -130,9 +133,9 @@ def _setting_aside(rt: Runtime, row: InboxRow) -> Iterator[None]:
     """What cannot be applied is looked at again later."""
     try:
         yield
-    except _OURS:
+    except _OURS as error:
         log.exception("news cannot be applied", inbox=row.inbox_id)
-        rt.store.inbox_defer([row.inbox_id], rt.now())
+        rt.store.inbox_defer([row.inbox_id], rt.now(), note=f"cannot be applied: {type(error).__name__}; see the log")
 
 
 def _heard(kind: ChannelKind, reply: Reply) -> Heard:

@@ -5,8 +5,6 @@
 3. Stop means stop: when `pause` or `cancel` returns True, nothing more can leave.
 """
 
-from ulid import ULID
-
 from worker.domain.run import Run, RunStatus
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch
@@ -24,7 +22,7 @@ def launch(rt: Runtime, request: Launch) -> Run:
     require_launchable(rt, request, snapshot)
     run = Run(
         tenant_id=request.tenant_id,
-        run_id=f"run_{ULID()}".lower(),
+        run_id=f"run_{rt.store.new_id()}".lower(),
         campaign_id=snapshot.campaign.id,
         status=RunStatus.RUNNING,
         campaign=snapshot.campaign.data,

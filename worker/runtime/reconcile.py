@@ -6,12 +6,13 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from channels.results import Sighting
-from worker.domain.attempt import AttemptFacts, AttemptStatus
+from worker.domain.attempt import AttemptFacts, AttemptStatus, Settlement
 from worker.domain.faults import Invalid
 from worker.engine import settlement
 from worker.engine.outgoing import build_message
@@ -84,8 +85,17 @@ def _one_owner_each(sightings: Sequence[Sighting]) -> Iterator[Sighting]:
 
 def _decision(rt: Runtime, facts: AttemptFacts, sighting: Sighting) -> Decide:
     definition = rt.definition(facts.tenant_id, facts.run_id)
-    decide = settlement.from_silence if facts.status is AttemptStatus.ACCEPTED else settlement.from_sighting
-    return partial(decide, sighting=sighting, book=definition.book, now=rt.now(), options=rt.options(definition))
+    options = rt.options(definition)
+    if not rt.serves(facts.tenant_id, facts.run_id):
+        options = replace(options, resend_after={})  # whoever cannot ask its provider knows of no silence either
+    judge = settlement.from_silence if facts.status is AttemptStatus.ACCEPTED else settlement.from_sighting
+    decide = partial(judge, sighting=sighting, book=definition.book, now=rt.now(), options=options)
+    return partial(_as_one_look, decide=decide, lookups=facts.lookups) if sighting.seen is False else decide
+
+
+def _as_one_look(facts: AttemptFacts, decide: Decide, lookups: int) -> Settlement | None:
+    """Two workers that saw nothing at the same time have looked once: what counts as a second look comes later."""
+    return decide(facts) if facts.lookups == lookups else None
 
 
 async def _settle(rt: Runtime, news: list[tuple[AttemptFacts, Decide]]) -> int:

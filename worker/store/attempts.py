@@ -10,13 +10,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Text, case, func, select
 
 from channels.messages import ChannelKind
-from channels.results import AnsweredBy
-from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus
+from channels.results import AnsweredBy, Reason
+from worker.domain.attempt import (
+    WORKER_DIED,
+    AttemptFacts,
+    AttemptStatus,
+    Finding,
+    HeldAttempt,
+    MessageStatus,
+    Shown,
+)
 from worker.domain.enrollment import MessageKey
 from worker.store import dialect
-from worker.store.codec import from_json, millis, moment
+from worker.store.codec import from_json, millis, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
-from worker.store.tables import UNRESOLVED, WATCHED, attempts, messages
+from worker.store.tables import UNRESOLVED, WATCHED, attempts, messages, runs
 
 
 def facts(conn: Connection, attempt_ids: Sequence[str], tenant_id: str) -> list[AttemptFacts]:
@@ -62,14 +70,71 @@ def silent_accepted(conn: Connection, tenant_id: str, now: datetime, limit: int)
     return _all(conn, _watched((MessageStatus.ACCEPTED,), AttemptStatus.ACCEPTED, now, limit), tenant_id)
 
 
-def held(conn: Connection, tenant_id: str, run_id: str, limit: int = 100) -> list[AttemptFacts]:
-    """Attempts nobody can tell the fate of; a person decides."""
-    query = _facts().where(
-        messages.c.run_id == run_id,
-        messages.c.status == MessageStatus.HELD,
-        attempts.c.status == fixed(AttemptStatus.UNKNOWN),
+def held(conn: Connection, tenant_id: str, run_id: str = "") -> list[HeldAttempt]:
+    """All attempts of a run, or of every run, that wait for a person; the longest waiting first."""
+    message, attempt = messages.c, attempts.c
+    query: Select[Any] = (
+        select(
+            *(attempt.attempt_id, attempt.run_id, runs.c.campaign_id, message.contact_id, attempt.channel),
+            *(message.state, message.action, message.visit, message.address, attempt.provider),
+            *(
+                attempt.number,
+                attempt.dispatched_at,
+                attempt.reason,
+                attempt.code,
+                attempt.rank,
+                attempt.finding,
+                message.due_at,
+            ),
+        )
+        .join_from(messages, attempts, message.message_id == attempt.message_id)
+        .join(runs, runs.c.run_id == message.run_id)
+        .where(
+            message.tenant_id == tenant_id,
+            message.status == fixed(MessageStatus.HELD),
+            message.status.in_(fixed_list(WATCHED)),  # the words of the index
+            attempt.status == fixed(AttemptStatus.UNKNOWN),
+        )
+        .order_by(attempt.dispatched_at, attempt.attempt_id)
     )
-    return _all(conn, query.order_by(attempts.c.attempt_id).limit(limit), tenant_id)
+    if run_id:
+        query = query.where(message.run_id == run_id)
+    return [_held_attempt(row) for row in conn.execute(query).all()]
+
+
+def _held_attempt(row: Row[Any]) -> HeldAttempt:
+    return HeldAttempt(
+        attempt_id=row.attempt_id,
+        run_id=row.run_id,
+        campaign_id=row.campaign_id,
+        contact_id=row.contact_id,
+        key=MessageKey(row.state, row.action, row.visit),
+        channel=ChannelKind(row.channel),
+        to=row.address,
+        provider=row.provider,
+        number=row.number,
+        dispatched_at=moment(row.dispatched_at),
+        reason=Reason(row.reason or Reason.NONE),
+        code=row.code,
+        rank=row.rank,
+        finding=_finding(row.finding),
+        next_look=moment_or_none(row.due_at),
+    )
+
+
+def finding_text(finding: Finding | None) -> str:
+    """How a finding is stored; empty for none."""
+    if finding is None:
+        return ""
+    return to_json([finding.shown, finding.asked, millis(finding.at), finding.refs])
+
+
+def _finding(text: str) -> Finding | None:
+    """The inverse of `finding_text`."""
+    if not text:
+        return None
+    shown, asked, at, refs = from_json(text)
+    return Finding(shown=Shown(shown), asked=asked, at=moment(at), refs=tuple(refs))
 
 
 def _watched(message: Sequence[MessageStatus], attempt: AttemptStatus, now: datetime, limit: int) -> Select[Any]:
@@ -92,9 +157,9 @@ def _facts() -> Select[Any]:
         *(message.tenant_id, message.run_id, message.enrollment_id, message.message_id, message.channel),
         *(message.state, message.action, message.visit, message.address, message.sender, message.content),
         *(message.disposition, message.status.label("message_status"), _counted_before().label("counted")),
-        counted_elsewhere().label("counted_elsewhere"),
+        *(counted_elsewhere().label("counted_elsewhere"), _deaths().label("deaths")),
         *(attempt.attempt_id, attempt.status, attempt.number, attempt.rank, attempt.lookups),
-        *(attempt.dispatched_at, attempt.provider_ref, attempt.answered_by),
+        *(attempt.dispatched_at, attempt.provider_ref, attempt.answered_by, attempt.finding),
     ).join_from(messages, attempts, message.message_id == attempt.message_id)
 
 
@@ -116,6 +181,14 @@ def counted_elsewhere() -> ColumnElement[int]:
         .correlate(messages)
         .scalar_subquery()
     )
+
+
+def _deaths() -> ColumnElement[int]:
+    """How many attempts at the message were cut short by the death of their worker; only asked where this one was."""
+    other = attempts.alias("other_attempt")
+    same = (other.c.message_id == attempts.c.message_id) & (other.c.code == WORKER_DIED)
+    counted = select(func.count()).select_from(other).where(same).correlate(attempts).scalar_subquery()
+    return case((attempts.c.code == WORKER_DIED, counted), else_=0)
 
 
 def _all(conn: Connection, query: Select[Any], tenant_id: str) -> list[AttemptFacts]:
@@ -145,4 +218,6 @@ def _attempt_facts(row: Row[Any]) -> AttemptFacts:
         lookups=row.lookups,
         answered_by=AnsweredBy(row.answered_by),
         disposition=row.disposition,
+        finding=_finding(row.finding),
+        deaths=row.deaths,
     )

@@ -4,10 +4,26 @@
 2. One process serves one tenant, whose credentials it has: it asks for that tenant's work only.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from channels.messages import ChannelKind
 from worker.domain.attempt import MessageStatus
@@ -21,22 +37,29 @@ from worker.store.tables import UNRESOLVED, WATCHED, attempts, enrollments, inbo
 
 CAP: Final = 5000
 """Nobody needs to know more about how much is due."""
+_TENANT: Final = bindparam("tenant", type_=Text)
+_AT: Final = bindparam("at", type_=BigInteger)
 
 
 def due_work(conn: Connection, tenant_id: str, now: datetime) -> list[DueWork]:
     """Everything that could be done now in any run of the tenant; empty kinds are left out."""
-    at = millis(now)
+    given = {"tenant": tenant_id, "at": millis(now)} | dialect.clock(conn)
+    work = [work for row in conn.execute(_of_runs(conn), given).all() for work in _of_run(row)]
+    return work + _of_no_run(conn, tenant_id, given)
+
+
+@dialect.kept
+def _of_runs(conn: Connection) -> Select[Any]:
     running = runs.c.status == RunStatus.RUNNING
-    channels = [_when(running, _queued(kind, at)).label(kind.value) for kind in ChannelKind]
-    query = select(
+    channels = [_when(running, _queued(kind)).label(kind.value) for kind in ChannelKind]
+    return select(
         *(runs.c.tenant_id, runs.c.run_id, runs.c.status, runs.c.enrolled),
-        _when(running, _steppable(conn, at)).label("advance"),
+        _when(running, _steppable(conn)).label("advance"),
         *channels,
         _is_open().label("open"),
         _any_queued().label("queued"),
         _any_unsettled().label("unsettled"),
-    ).where(runs.c.tenant_id == tenant_id, runs.c.finished_at.is_(None))
-    return [work for row in conn.execute(query).all() for work in _of_run(row)] + _of_no_run(conn, tenant_id, at)
+    ).where(runs.c.tenant_id == _TENANT, runs.c.finished_at.is_(None))
 
 
 def _of_run(row: Row[Any]) -> list[DueWork]:
@@ -60,36 +83,41 @@ def _of_run(row: Row[Any]) -> list[DueWork]:
     ]
 
 
-def _of_no_run(conn: Connection, tenant_id: str, at: int) -> list[DueWork]:
+def _of_no_run(conn: Connection, tenant_id: str, given: Mapping[str, Any]) -> list[DueWork]:
     """Work that belongs to no single run: news to apply, attempts to look into."""
-    clock = dialect.now_ms(conn)
-    waiting = exists().where(inbox.c.tenant_id == tenant_id, inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
-    stale = exists().where(
-        attempts.c.tenant_id == tenant_id,
-        attempts.c.status.in_(fixed_list(UNRESOLVED)),
-        attempts.c.lease_until <= clock,
-    )
-    watched = exists().where(
-        messages.c.tenant_id == tenant_id, messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= at
-    )
-    news, doubts = conn.execute(select(waiting, or_(stale, watched))).one()
+    news, doubts = conn.execute(_anything(conn), given).one()
     kinds = {WorkKind.INBOX: news, WorkKind.RECONCILE: doubts}
     return [DueWork(kind=kind, tenant_id=tenant_id, run_id="", count=1) for kind, is_due in kinds.items() if is_due]
 
 
-def _steppable(conn: Connection, at: int) -> ColumnElement[int]:
+@dialect.kept
+def _anything(conn: Connection) -> Select[Any]:
+    clock = dialect.clock_ms(conn)
+    waiting = exists().where(inbox.c.tenant_id == _TENANT, inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
+    stale = exists().where(
+        attempts.c.tenant_id == _TENANT,
+        attempts.c.status.in_(fixed_list(UNRESOLVED)),
+        attempts.c.lease_until <= clock,
+    )
+    watched = exists().where(
+        messages.c.tenant_id == _TENANT, messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= _AT
+    )
+    return select(waiting, or_(stale, watched))
+
+
+def _steppable(conn: Connection) -> ColumnElement[int]:
     row = enrollments.c
-    free = or_(row.lease_until.is_(None), row.lease_until <= dialect.now_ms(conn))
+    free = or_(row.lease_until.is_(None), row.lease_until <= dialect.clock_ms(conn))
     return _per_priority(
-        select(literal(1)).where(row.run_id == runs.c.run_id, row.finished_at.is_(None), row.due_at <= at, free),
+        select(literal(1)).where(row.run_id == runs.c.run_id, row.finished_at.is_(None), row.due_at <= _AT, free),
         row.priority,
     )
 
 
-def _queued(kind: ChannelKind, at: int) -> ColumnElement[int]:
+def _queued(kind: ChannelKind) -> ColumnElement[int]:
     row = messages.c
     queued = and_(row.run_id == runs.c.run_id, row.channel == kind, row.status == fixed(MessageStatus.QUEUED))
-    return _per_priority(select(literal(1)).where(queued, row.due_at <= at), row.priority)
+    return _per_priority(select(literal(1)).where(queued, row.due_at <= _AT), row.priority)
 
 
 def _per_priority(rows: Select[Any], priority: ColumnElement[int]) -> ColumnElement[int]:

@@ -73,6 +73,7 @@ class Store:
         self, url: str, *, clock_ns: Callable[[], int] = time.time_ns, new_id: Callable[[], str] = new_id
     ) -> None:
         self.engine = dialect.make_engine(url, clock_ns=clock_ns, new_id=new_id)
+        self.new_id = new_id
 
     def close(self) -> None:
         """Release all connections."""

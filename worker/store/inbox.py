@@ -2,7 +2,8 @@
 
 1. The unique key makes the second copy of a piece of news nothing.
 2. A claim is a lease: news whose worker died is claimed again, so applying it must be safe to repeat.
-3. News nobody knows the attempt of is looked at again, less and less often, and given up after a day.
+3. News that cannot be applied, such as of an attempt nobody knows, is looked at again, less and less often, and given
+   up after a day. Its `note` says why.
 4. What a person says is not left for later: it takes effect in the commit that keeps it. So a STOP holds, and an answer
    is with its enrollment before any clock, from the moment the provider hears that we have it.
 """
@@ -19,9 +20,10 @@ from worker.store.rows import Added, InboxEntry, InboxRow, Suppression
 from worker.store.tables import inbox
 
 KEEP_UNMATCHED: Final = timedelta(hours=24)
+UNMATCHED: Final = "nobody knows its attempt"
 _FIRST_WAIT_MS: Final = 1000
 _LONGEST_WAIT_MS: Final = 15 * 60 * 1000
-_COLUMNS: Final = ("tenant_id", "provider", "event_key", "payload", "received_at", "due_at", "processed_at")
+_COLUMNS: Final = ("tenant_id", "provider", "event_key", "payload", "raw", "received_at", "due_at", "processed_at")
 
 
 def add(conn: Connection, entries: Sequence[InboxEntry], now: datetime) -> Added:
@@ -41,7 +43,7 @@ def add(conn: Connection, entries: Sequence[InboxEntry], now: datetime) -> Added
 
 
 def _row(key: tuple[str, str, str], entry: InboxEntry, at: int) -> tuple[Any, ...]:
-    return (*key, to_json(entry.payload), at, 0, at if entry.heard else None)  # due at once, or done with
+    return (*key, to_json(entry.payload), entry.raw, at, 0, at if entry.heard else None)  # due at once, or done with
 
 
 def _hear(conn: Connection, entry: InboxEntry, now: datetime) -> Sequence[tuple[str, str]]:
@@ -113,8 +115,18 @@ def done(conn: Connection, inbox_ids: Sequence[int], now: datetime, note: str = 
         _update(conn, inbox_ids, processed_at=millis(now), note=note)
 
 
-def defer(conn: Connection, inbox_ids: Sequence[int], now: datetime, keep: timedelta = KEEP_UNMATCHED) -> None:
-    """Nobody knows their attempt yet: look again after 1, 2, 4 … seconds up to 15 minutes, and give up after `keep`."""
+def defer(
+    conn: Connection,
+    inbox_ids: Sequence[int],
+    now: datetime,
+    *,
+    note: str = UNMATCHED,
+    keep: timedelta = KEEP_UNMATCHED,
+) -> None:
+    """These cannot be applied yet: look again after 1, 2, 4 … seconds up to 15 minutes, and give up after `keep`.
+
+    `note` says why.
+    """
     if not inbox_ids:
         return
     waits = {tries: _FIRST_WAIT_MS * 2 ** (tries - 1) for tries in range(1, 11)}
@@ -125,7 +137,7 @@ def defer(conn: Connection, inbox_ids: Sequence[int], now: datetime, keep: timed
         inbox_ids,
         due_at=dialect.now_ms(conn) + wait,
         processed_at=case((expired, millis(now))),
-        note=case((expired, "given up: nobody knows its attempt"), else_=""),
+        note=case((expired, f"given up: {note}"), else_=note),
     )
 
 

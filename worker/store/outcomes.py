@@ -34,10 +34,10 @@ def file(conn: Connection, rows: Sequence[Sequence[Any]]) -> None:
 
 def of_settlement(settlement: Settlement, now: datetime) -> tuple[Any, ...]:
     """The outcome of an attempt."""
-    facts = settlement.facts
+    facts, detail = settlement.facts, settlement.detail or str(settlement.reason)
     return (
         *(facts.tenant_id, facts.run_id, facts.enrollment_id, facts.message_id, facts.attempt_id),
-        *(settlement.disposition, settlement.category, str(settlement.reason), millis(now)),
+        *(settlement.disposition, settlement.category, detail, millis(now)),
     )
 
 

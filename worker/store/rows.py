@@ -182,13 +182,15 @@ class Heard:
 class InboxEntry:
     """One piece of news from a provider, verified. The same key twice is the same news.
 
-    What was `heard` takes effect with the commit that keeps the entry, which is then done with.
+    What was `heard` takes effect with the commit that keeps the entry, which is then done with. `payload` is our
+    reading of it, `raw` what the provider wrote.
     """
 
     tenant_id: str
     provider: str
     event_key: str
     payload: Mapping[str, Any] = field(repr=False)
+    raw: str = field(default="", repr=False)
     heard: Heard | None = None
 
 

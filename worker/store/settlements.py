@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from worker.domain.attempt import MessageStatus, Settlement
 from worker.store import dialect, outcomes, signals, suppressions
+from worker.store.attempts import finding_text
 from worker.store.codec import millis, millis_or_none
 from worker.store.rows import Settled, Suppression
 from worker.store.tables import attempts, messages
@@ -28,6 +29,7 @@ _ATTEMPT: Final[dialect.Columns] = {
     **{name: Text() for name in ("attempt_id", "status", "provider_ref", "reason", "code", "answered_by")},
     **{name: Integer() for name in ("rank", "segments", "lookups")},
     "counted": Boolean(),
+    "finding": Text(),
 }
 _MESSAGE: Final[dialect.Columns] = {
     **{name: Text() for name in ("message_id", "status", "disposition", "category")},
@@ -108,7 +110,7 @@ def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> Non
     rows = [
         (
             *(s.facts.attempt_id, s.attempt_status, s.provider_ref, s.reason, s.code, s.answered_by),
-            *(max(s.rank, s.facts.rank), s.segments, s.lookups, s.counts),
+            *(max(s.rank, s.facts.rank), s.segments, s.lookups, s.counts, finding_text(s.finding)),
         )
         for s in settlements
     ]
@@ -127,6 +129,7 @@ def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> Non
             answered_by=case((new.answered_by != "", new.answered_by), else_=old.answered_by),
             code=case((new.code != "", new.code), else_=old.code),
             segments=case((new.segments > 0, new.segments), else_=old.segments),
+            finding=case((new.finding != "", new.finding), else_=old.finding),
         )
     )
 

@@ -238,6 +238,7 @@ attempts = _table(
     _text("answered_by"),
     _number("segments"),
     _number("lookups"),
+    _text("finding"),  # JSON: what the provider last showed while its fate was in doubt
     _partial("uq_attempts_live", "message_id", where=f"status IN {tuple(map(str, LIVE))}", unique=True),
     _partial("uq_attempts_provider_ref", "provider", "provider_ref", where="provider_ref <> ''", unique=True),
     _partial("ix_attempts_unresolved", "run_id", "lease_until", where=f"status IN {tuple(map(str, UNRESOLVED))}"),
@@ -268,6 +269,7 @@ inbox = _table(
     Column("provider", Text, nullable=False),
     Column("event_key", Text, nullable=False),
     Column("payload", Text, nullable=False),
+    _text("raw"),  # what the provider wrote, as it came
     _time("received_at", nullable=False),
     _time("due_at"),  # to be looked at (again) from then on; also the lease of a claim
     _time("processed_at"),
