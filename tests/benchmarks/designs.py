@@ -1,4 +1,4 @@
-"""The two designs, started as processes and given the same job: a text, a mail and a call, a second apart."""
+"""The designs, started as processes and given the same job: a text, a mail and a call, a second apart."""
 
 import csv
 import json
@@ -106,6 +106,8 @@ class Ours:
     """The product: its workers and beat."""
 
     programs = (*WORKERS, "beat")
+    application = "worker.tasks.app"
+    guarded = True
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -132,6 +134,8 @@ class Ours:
 
     def launch(self, label: str) -> float:
         tenant = self._rt.settings.tenant_id
+        if label == "measured":  # by then every worker has opened the database
+            assert self._refuses_a_second_send() is self.guarded, "these workers are not those that are to be measured"
         begun = time.process_time()
         launch(self._rt, Launch(tenant_id=tenant, campaign="benchmark", contact_list=label))
         return time.process_time() - begun
@@ -144,12 +148,23 @@ class Ours:
         self._rt.close()
 
     def _program(self, name: str) -> Program:
-        plain = program(name)
-        if not self._place.profile or name == "beat":
-            return Program(name=name, command=plain.command)
-        words = tuple("profiled" if word == "worker.tasks.app" else word for word in plain.command)
+        profiled = self._place.profile and name != "beat"
+        application = "profiled" if profiled else self.application
+        words = tuple(application if word == Ours.application else word for word in program(name).command)
         env = {"PYTHONPATH": str(HERE), "PROFILE_FILE": str(self._place.data_dir / f"profile-{name}")}
-        return Program(name=name, command=words, env=env)
+        return Program(name=name, command=words, env={**env, "PROFILED": self.application} if profiled else {})
+
+    def _refuses_a_second_send(self) -> bool:
+        """Whether the database guards a message against a second live attempt, as it stands."""
+        indexes = sqlalchemy.inspect(self._engine).get_indexes("attempts")
+        return "uq_attempts_live" in {index["name"] for index in indexes}
+
+
+class Unguarded(Ours):
+    """The product without intent and without fencing."""
+
+    application = "tests.unguarded.no_guarantee_app"
+    guarded = False
 
 
 def _settings(place: Place) -> Mapping[str, str]:

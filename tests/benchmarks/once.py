@@ -1,6 +1,7 @@
 """One repetition: starts the services and one design, warms it up, measures one job, prints the figures as JSON.
 
-Run by `run.py`: `python once.py naive|ours CONTACTS FOLDER`, with the settings DATABASE_URL, LATENCY_SECONDS, PROFILE.
+Run by `run.py`: `python once.py naive|ours|unguarded CONTACTS FOLDER`, with the settings DATABASE_URL, LATENCY_SECONDS,
+PROFILE.
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy
-from designs import HERE, Design, Naive, Ours, Place
+from designs import HERE, Design, Naive, Ours, Place, Unguarded
 from measure import Meter
 
 from worker.runtime.embedded import start_redis
@@ -69,7 +70,7 @@ def repeat(name: str, contacts: int, data_dir: Path) -> dict[str, Any]:
         )
         stub = Stub(port)
         wait_until(stub.answers, seconds=10, what="the stub to answer")
-        design: Design = {"naive": Naive, "ours": Ours}[name](place)
+        design: Design = {"naive": Naive, "ours": Ours, "unguarded": Unguarded}[name](place)
         stack.callback(design.close)
         return _measure(design, place, stub, contacts, server)
 
@@ -89,6 +90,7 @@ def _measure(design: Design, place: Place, stub: Stub, contacts: int, server: di
     launch_cpu = design.launch("measured")
     seconds = _wait(design, place, stub, WARM_UP * MESSAGES + messages) - begun
     cpu = meter.stop() | {"launch": launch_cpu}
+    apart_cpu = _per_message(beside.stop(), messages)
     report = stub.ask("/report")
     return {
         "contacts": contacts,
@@ -97,7 +99,8 @@ def _measure(design: Design, place: Place, stub: Stub, contacts: int, server: di
         "messages_per_second": round(messages / seconds, 1),
         "cpu_us_per_message": round(sum(cpu.values()) / messages * 1e6, 1),
         "cpu_us_by_program": _per_message(cpu, messages),
-        "apart_cpu_us_by_program": _per_message(beside.stop(), messages),
+        "apart_cpu_us_by_program": apart_cpu,
+        "server_cpu_us_per_message": apart_cpu.get("postgres", 0.0),
         "peak_rss_mb": round(meter.memory.sum / 1e6, 1),
         "largest_process_mb": round(meter.memory.largest / 1e6, 1),
         "largest_process_mb_by_program": {k: round(v / 1e6, 1) for k, v in meter.memory.largest_of.items()},

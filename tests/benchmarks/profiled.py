@@ -1,10 +1,11 @@
-"""The product's Celery application with a sampling profiler in each pool process: `celery -A profiled worker ...`.
+"""The product's Celery application (the module PROFILED) with a sampling profiler in each pool process.
 
 1. A sample is taken each time the process has used some more CPU (SIGPROF): waiting is not counted.
 2. It is charged to the threads that are not waiting at that moment, in equal shares.
 3. When the process ends, `PROFILE_FILE-PID.txt` has the functions by their own share and by that of all they call.
 """
 
+import importlib
 import os
 import signal
 import sys
@@ -15,9 +16,7 @@ from types import CodeType, FrameType
 
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from worker.tasks.app import app
-
-__all__ = ["app"]
+app = importlib.import_module(os.environ["PROFILED"]).app
 
 INTERVAL_SECONDS = 0.002
 ROWS = 80
