@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test lint bench clean install install-dev lock
+.PHONY: demo test lint simulate bench bench-guarantee chaos chaos-controls clean install install-dev lock
 
 demo: .venv/installed
 	@$(BIN)/campaigns demo
@@ -17,8 +17,28 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Plays RUNS simulated runs from SEED on: `make simulate RUNS=20000` for a night, `make simulate SEED=17 RUNS=1` again.
+simulate: RUNS ?= 1000
+simulate: SEED ?= 1
+simulate: .venv/installed-dev
+	@$(BIN)/python -m tests.simulation.run --seed $(SEED) --runs $(RUNS)
+
 bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/run.py
+
+# What the guarantee costs: the same build with and without it, on both databases. Fails if it is more than a quarter.
+bench-guarantee: .venv/installed-dev
+	DESIGNS=unguarded,ours DATABASES=sqlite,postgresql $(BIN)/python tests/benchmarks/run.py
+
+chaos: SECONDS ?= 600
+chaos: CONTACTS ?= 10000
+chaos: SEED ?= 1
+chaos: DATABASE ?= postgres
+chaos: .venv/installed-dev
+	$(BIN)/python -m tests.chaos.run --seconds $(SECONDS) --contacts $(CONTACTS) --seed $(SEED) --database $(DATABASE)
+
+chaos-controls: .venv/installed-dev
+	$(BIN)/python -m tests.chaos.controls
 
 install: .venv/installed
 install-dev: .venv/installed-dev

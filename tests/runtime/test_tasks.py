@@ -1,5 +1,6 @@
 """The Celery tasks: doorways that may be entered twice, and hints that show ids and counts and nothing else."""
 
+import base64
 import json
 import socket
 import time
@@ -16,6 +17,7 @@ from worker.runtime import launch as launching
 from worker.runtime.embedded import start_redis
 from worker.runtime.hints import Hint, Work
 from worker.runtime.supervisor import Supervisor
+from worker.store.codec import millis
 from worker.tasks import flowerconfig, process, tasks
 from worker.tasks.app import app
 
@@ -37,6 +39,7 @@ def broker():
         app._after_fork()  # forget the connections to another one, as a new process would
         process._process.muted_until = 0.0
         process._process.next_hint.clear()
+        process._process.looked.clear()
 
     yield connect
     connect(before)
@@ -135,6 +138,24 @@ def test_the_same_hint_is_published_once_in_a_moment_unless_the_work_is_shared(c
 
     assert 1 <= len(published(client, "inbox")) < 10
     assert len(published(client, "sms")) == 2
+
+
+def test_a_hint_given_before_the_last_look_at_the_same_work_is_passed_over(house: House, worker):
+    house.launch(TEXT, people=2)
+    given = millis(house.rt.now()) - 1000
+    assert tasks.advance(TENANT, house.run_id, 2, given) == {"stepped": 2}
+
+    assert tasks.advance(TENANT, house.run_id, 2, given) == {}
+    assert tasks.send_sms(TENANT, house.run_id, 2, given) == {"accepted": 2}
+    assert tasks.advance(TENANT, house.run_id, 2, millis(house.rt.now()) + 1000) == {"stepped": 2}
+
+
+def test_a_hint_of_a_worker_says_when_it_was_given_by_the_clock_of_the_database(house: House, worker, client):
+    worker.hint(Hint(Work.ADVANCE, TENANT, "run_1", 1))
+
+    [message] = published(client, "control")
+    [_tenant, _run, _count, given] = json.loads(base64.b64decode(message["body"]))[0]
+    assert abs(given - millis(house.store.now())) < 5000
 
 
 def test_a_task_nobody_declared_is_not_published_to_a_queue_nobody_reads(client):

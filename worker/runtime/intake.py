@@ -112,6 +112,8 @@ def apply_inbox(rt: Runtime) -> int:
         rows = rt.store.inbox_claim(rt.settings.tenant_id, limit=BATCH, lease=lease)
         _apply(rt, rows)
         done += len(rows)
+        if len(rows) < BATCH:
+            break
     return done
 
 

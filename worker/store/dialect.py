@@ -13,9 +13,8 @@ import fcntl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import psycopg
 from sqlalchemy import (
@@ -166,36 +165,6 @@ def now_ms(conn: Connection) -> ColumnElement[int]:
     if _is_postgres(conn):
         return cast(extract("epoch", func.statement_timestamp()) * 1000, BigInteger)
     return literal(_host_ns(conn) // 1_000_000, BigInteger)
-
-
-S = TypeVar("S")
-
-
-def kept(build: Callable[[Connection], S]) -> Callable[[Connection], S]:
-    """A statement that is built once for each kind of database: building a large one costs ten times what running it does.
-
-    What differs from call to call are its bind parameters. For the time it says `clock_ms`, and is given `clock(conn)`.
-    """
-    built: dict[str, S] = {}
-
-    @wraps(build)
-    def statement(conn: Connection) -> S:
-        name = conn.dialect.name
-        if name not in built:
-            built[name] = build(conn)
-        return built[name]
-
-    return statement
-
-
-def clock_ms(conn: Connection) -> ColumnElement[int]:
-    """`now_ms` in a statement that is kept."""
-    return now_ms(conn) if _is_postgres(conn) else bindparam("clock_ms", type_=BigInteger)
-
-
-def clock(conn: Connection) -> dict[str, int]:
-    """The parameter that `clock_ms` stands for, where the database does not know the time by itself."""
-    return {} if _is_postgres(conn) else {"clock_ms": _host_ns(conn) // 1_000_000}
 
 
 def now_us(conn: Connection) -> ColumnElement[int]:

@@ -28,9 +28,9 @@ from sqlalchemy import (
 from channels.messages import ChannelKind
 from worker.domain.attempt import MessageStatus
 from worker.domain.run import RunStatus
-from worker.store import dialect
 from worker.store.codec import millis
 from worker.store.dialect import fixed, fixed_list
+from worker.store.kept import clock, clock_ms, kept
 from worker.store.rows import DueWork, WorkKind
 from worker.store.signals import BULK, URGENT
 from worker.store.tables import UNRESOLVED, WATCHED, attempts, enrollments, inbox, messages, runs
@@ -43,12 +43,12 @@ _AT: Final = bindparam("at", type_=BigInteger)
 
 def due_work(conn: Connection, tenant_id: str, now: datetime) -> list[DueWork]:
     """Everything that could be done now in any run of the tenant; empty kinds are left out."""
-    given = {"tenant": tenant_id, "at": millis(now)} | dialect.clock(conn)
+    given = {"tenant": tenant_id, "at": millis(now)} | clock(conn)
     work = [work for row in conn.execute(_of_runs(conn), given).all() for work in _of_run(row)]
     return work + _of_no_run(conn, tenant_id, given)
 
 
-@dialect.kept
+@kept
 def _of_runs(conn: Connection) -> Select[Any]:
     running = runs.c.status == RunStatus.RUNNING
     channels = [_when(running, _queued(kind)).label(kind.value) for kind in ChannelKind]
@@ -90,14 +90,14 @@ def _of_no_run(conn: Connection, tenant_id: str, given: Mapping[str, Any]) -> li
     return [DueWork(kind=kind, tenant_id=tenant_id, run_id="", count=1) for kind, is_due in kinds.items() if is_due]
 
 
-@dialect.kept
-def _anything(conn: Connection) -> Select[Any]:
-    clock = dialect.clock_ms(conn)
-    waiting = exists().where(inbox.c.tenant_id == _TENANT, inbox.c.processed_at.is_(None), inbox.c.due_at <= clock)
+@kept
+def _anything(conn: Connection) -> Select[bool, bool]:
+    now = clock_ms(conn)
+    waiting = exists().where(inbox.c.tenant_id == _TENANT, inbox.c.processed_at.is_(None), inbox.c.due_at <= now)
     stale = exists().where(
         attempts.c.tenant_id == _TENANT,
         attempts.c.status.in_(fixed_list(UNRESOLVED)),
-        attempts.c.lease_until <= clock,
+        attempts.c.lease_until <= now,
     )
     watched = exists().where(
         messages.c.tenant_id == _TENANT, messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= _AT
@@ -107,7 +107,7 @@ def _anything(conn: Connection) -> Select[Any]:
 
 def _steppable(conn: Connection) -> ColumnElement[int]:
     row = enrollments.c
-    free = or_(row.lease_until.is_(None), row.lease_until <= dialect.clock_ms(conn))
+    free = or_(row.lease_until.is_(None), row.lease_until <= clock_ms(conn))
     return _per_priority(
         select(literal(1)).where(row.run_id == runs.c.run_id, row.finished_at.is_(None), row.due_at <= _AT, free),
         row.priority,

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import BigInteger, Connection, Integer, Text, case, delete, or_, select, true, update
+from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, case, delete, or_, select, true, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from worker.domain.dispositions import SYSTEM
 from worker.domain.effects import Dispatch
@@ -21,6 +22,7 @@ from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipi
 from worker.domain.events import event_from_json
 from worker.store import dialect, outcomes, runs, signals
 from worker.store.codec import from_json, millis, millis_or_none, moment, to_json
+from worker.store.kept import clock, clock_ms, kept
 from worker.store.rows import EnrollmentClaim, StepCommit
 from worker.store.signals import BULK, URGENT, priority_of
 from worker.store.tables import contacts, enrollments, messages
@@ -63,13 +65,20 @@ def claim(
     """
     if not runs.lock_running(conn, tenant_id, run_id):
         return []
+    given = {
+        "of_tenant": tenant_id,
+        "of_run": run_id,
+        "by": owner,
+        "lease_ms": round(lease.total_seconds() * 1000),
+        "at": millis(now),
+    }
     taken: list[str] = []
     poisoned: list[str] = []
     for priority in (URGENT, BULK):
         room = limit - len(taken)
         if room > 0:
-            found = _take(conn, tenant_id, run_id, priority, owner=owner, limit=room, lease=lease, now=now)
-            for enrollment_id, claims in found:
+            which = {"of_priority": priority, "most": room} | clock(conn)
+            for enrollment_id, claims in conn.execute(_lease_due(conn), given | which).all():
                 (taken if claims <= MAX_CLAIMS else poisoned).append(enrollment_id)
     if poisoned:
         _quarantine(conn, tenant_id, run_id, poisoned, now)
@@ -88,46 +97,36 @@ def commit(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> in
     return len(written)
 
 
-def _take(
-    conn: Connection,
-    tenant_id: str,
-    run_id: str,
-    priority: int,
-    *,
-    owner: str,
-    limit: int,
-    lease: timedelta,
-    now: datetime,
-) -> list[tuple[str, int]]:
-    row, clock = enrollments.c, dialect.now_ms(conn)
+@kept
+def _lease_due(conn: Connection) -> ReturningUpdate[str, int]:
+    row, now = enrollments.c, clock_ms(conn)
     picked = (
         select(row.enrollment_id)
         .where(
-            row.tenant_id == tenant_id,
-            row.run_id == run_id,
-            row.priority == priority,
-            row.due_at <= millis(now),
+            row.tenant_id == bindparam("of_tenant", type_=Text),
+            row.run_id == bindparam("of_run", type_=Text),
+            row.priority == bindparam("of_priority", type_=Integer),
+            row.due_at <= bindparam("at", type_=BigInteger),
             row.finished_at.is_(None),
-            or_(row.lease_until.is_(None), row.lease_until <= clock),
+            or_(row.lease_until.is_(None), row.lease_until <= now),
         )
         .order_by(row.due_at)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
         .cte("picked")
         .prefix_with("MATERIALIZED")  # else LIMIT may be evaluated again and more rows locked than asked for
     )
-    statement = (
+    return (
         update(enrollments)
         .where(row.enrollment_id == picked.c.enrollment_id)
         .values(
             epoch=row.epoch + 1,
             claims=row.claims + 1,
-            lease_until=clock + round(lease.total_seconds() * 1000),
-            lease_owner=owner,
+            lease_until=now + bindparam("lease_ms", type_=BigInteger),
+            lease_owner=bindparam("by", type_=Text),
         )
         .returning(row.enrollment_id, row.claims)
     )
-    return [(found.enrollment_id, found.claims) for found in conn.execute(statement).all()]
 
 
 def _quarantine(conn: Connection, tenant_id: str, run_id: str, enrollment_ids: Sequence[str], now: datetime) -> None:

@@ -12,10 +12,25 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, exists, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    exists,
+    select,
+    true,
+    update,
+)
 
 from worker.store import dialect, reports, signals, suppressions
 from worker.store.codec import from_json, millis, moment, to_json
+from worker.store.kept import clock, clock_ms, kept
 from worker.store.rows import Added, InboxEntry, InboxRow, Suppression
 from worker.store.tables import inbox
 
@@ -66,15 +81,20 @@ def _hear(conn: Connection, entry: InboxEntry, now: datetime) -> Sequence[tuple[
 
 def is_waiting(conn: Connection, tenant_id: str) -> bool:
     """Whether there is anything to claim: a look that waits for nobody."""
-    return bool(conn.execute(select(exists().where(_is_due(conn, tenant_id)))).scalar_one())
+    return bool(conn.execute(_anything_due(conn), {"tenant": tenant_id} | clock(conn)).scalar_one())
+
+
+@kept
+def _anything_due(conn: Connection) -> Select[bool]:
+    return select(exists().where(_is_due(bindparam("tenant", type_=Text), clock_ms(conn))))
 
 
 def claim(conn: Connection, tenant_id: str, *, limit: int, lease: timedelta) -> list[InboxRow]:
     """Lease the tenant's next entries that are due, the oldest first."""
-    clock = dialect.now_ms(conn)
+    now = dialect.now_ms(conn)
     picked = (
         select(inbox.c.inbox_id)
-        .where(_is_due(conn, tenant_id))
+        .where(_is_due(tenant_id, now))
         .order_by(inbox.c.due_at, inbox.c.inbox_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -84,7 +104,7 @@ def claim(conn: Connection, tenant_id: str, *, limit: int, lease: timedelta) -> 
     statement = (
         update(inbox)
         .where(inbox.c.inbox_id == picked.c.inbox_id)
-        .values(due_at=clock + round(lease.total_seconds() * 1000), tries=inbox.c.tries + 1)
+        .values(due_at=now + round(lease.total_seconds() * 1000), tries=inbox.c.tries + 1)
         .returning(
             *(inbox.c.inbox_id, inbox.c.tenant_id, inbox.c.provider, inbox.c.payload),
             *(inbox.c.received_at, inbox.c.tries),
@@ -104,9 +124,9 @@ def claim(conn: Connection, tenant_id: str, *, limit: int, lease: timedelta) -> 
     return sorted(rows, key=lambda row: row.inbox_id)
 
 
-def _is_due(conn: Connection, tenant_id: str) -> ColumnElement[bool]:
+def _is_due(tenant_id: str | BindParameter[str], now: ColumnElement[int]) -> ColumnElement[bool]:
     row = inbox.c
-    return and_(row.tenant_id == tenant_id, row.processed_at.is_(None), row.due_at <= dialect.now_ms(conn))
+    return and_(row.tenant_id == tenant_id, row.processed_at.is_(None), row.due_at <= now)
 
 
 def done(conn: Connection, inbox_ids: Sequence[int], now: datetime, note: str = "") -> None:

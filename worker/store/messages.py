@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
-from sqlalchemy import BigInteger, Connection, Row, Text, null, select, true, update
+from sqlalchemy import BigInteger, Connection, Integer, Row, Select, Text, bindparam, null, select, true, update
 
 from channels.messages import ChannelKind
 from worker.domain.attempt import LIVE, AttemptFacts, AttemptStatus, MessageStatus
@@ -24,6 +24,7 @@ from worker.store.attempts import counted_elsewhere
 from worker.store.codec import from_json, millis, moment
 from worker.store.dialect import fixed, fixed_list
 from worker.store.gating import Gate, Rules, facts_of
+from worker.store.kept import kept
 from worker.store.rows import Claimed, Rate
 from worker.store.signals import BULK, URGENT
 from worker.store.tables import attempts, messages
@@ -76,27 +77,28 @@ def _pick(
     conn: Connection, tenant_id: str, run_id: str, channel: ChannelKind, *, limit: int, now: datetime
 ) -> list[Row[Any]]:
     """Lock what is due. One look per priority, so that an index serves each."""
-    row = messages.c
+    given = {"of_tenant": tenant_id, "of_run": run_id, "by": channel, "at": millis(now)}
     picked: list[Row[Any]] = []
     for priority in (URGENT, BULK):
-        query = (
-            select(messages, counted_elsewhere().label("counted_elsewhere"))
-            .where(
-                row.tenant_id == tenant_id,
-                row.run_id == run_id,
-                row.channel == channel,
-                row.status == fixed(MessageStatus.QUEUED),
-                row.priority == priority,
-                row.due_at <= millis(now),
-            )
-            .order_by(row.due_at)
-            .limit(limit - len(picked))
-            .with_for_update(skip_locked=True)
-        )
-        picked += conn.execute(query).all()
+        which = {"of_priority": priority, "most": limit - len(picked)}
+        picked += conn.execute(_due(conn), given | which).all()
         if len(picked) == limit:
             break
     return picked
+
+
+@kept
+def _due(_: Connection) -> Select[Any]:
+    row = messages.c
+    query = select(messages, counted_elsewhere().label("counted_elsewhere")).where(
+        row.tenant_id == bindparam("of_tenant", type_=Text),
+        row.run_id == bindparam("of_run", type_=Text),
+        row.channel == bindparam("by", type_=Text),
+        row.status == fixed(MessageStatus.QUEUED),
+        row.priority == bindparam("of_priority", type_=Integer),
+        row.due_at <= bindparam("at", type_=BigInteger),
+    )
+    return query.order_by(row.due_at).limit(bindparam("most", type_=Integer)).with_for_update(skip_locked=True)
 
 
 def _judge(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, Text, bindparam, exists, func, select, update
 
 from worker.domain.attempt import AttemptStatus, MessageStatus
 from worker.domain.enrollment import EnrollmentStatus
@@ -18,6 +18,7 @@ from worker.store import dialect, documents
 from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
 from worker.store.errors import AlreadyRunning, IllegalTransition, NotFound
+from worker.store.kept import kept
 from worker.store.rows import Document
 from worker.store.signals import BULK
 from worker.store.tables import UNRESOLVED, attempts, contact_list_members, enrollments, messages, runs
@@ -103,10 +104,17 @@ def change_status(conn: Connection, tenant_id: str, run_id: str, to: RunStatus, 
 
 def lock_running(conn: Connection, tenant_id: str, run_id: str) -> bool:
     """Hold a run in its status until the end of this transaction. False if it is not running."""
+    return conn.execute(_running(conn), {"of_tenant": tenant_id, "of_run": run_id}).first() is not None
+
+
+@kept
+def _running(_: Connection) -> Select[str]:
     query = select(runs.c.run_id).where(
-        runs.c.tenant_id == tenant_id, runs.c.run_id == run_id, runs.c.status == RunStatus.RUNNING
+        runs.c.tenant_id == bindparam("of_tenant", type_=Text),
+        runs.c.run_id == bindparam("of_run", type_=Text),
+        runs.c.status == fixed(RunStatus.RUNNING),
     )
-    return conn.execute(query.with_for_update(read=True)).first() is not None
+    return query.with_for_update(read=True)
 
 
 def enroll_chunk(conn: Connection, tenant_id: str, run_id: str, size: int, now: datetime) -> int:
@@ -168,6 +176,12 @@ def close_if_settled(conn: Connection, tenant_id: str, run_id: str, now: datetim
 
 def has_open_work(conn: Connection, tenant_id: str, run_id: str) -> bool:
     """Whether an enrollment is not final or a message not settled: a late receipt may still queue it again."""
+    return bool(conn.execute(_anything_open(conn), {"of_tenant": tenant_id, "of_run": run_id}).scalar_one())
+
+
+@kept
+def _anything_open(_: Connection) -> Select[bool]:
+    tenant_id, run_id = bindparam("of_tenant", type_=Text), bindparam("of_run", type_=Text)
     waiting = exists().where(
         enrollments.c.tenant_id == tenant_id, enrollments.c.run_id == run_id, enrollments.c.finished_at.is_(None)
     )
@@ -176,7 +190,7 @@ def has_open_work(conn: Connection, tenant_id: str, run_id: str) -> bool:
         messages.c.run_id == run_id,
         messages.c.status != fixed(MessageStatus.SETTLED),
     )
-    return bool(conn.execute(select(waiting | unsettled)).scalar_one())
+    return select(waiting | unsettled)
 
 
 def in_flight(conn: Connection, tenant_id: str, run_id: str) -> int:

@@ -3,6 +3,8 @@
 1. A hint that cannot be published is dropped: the tick repeats it from the database.
 2. So is one that follows the same hint too closely; the tick makes up for it within a second.
 3. While the broker is away, publishing is not tried again for a moment, so that sending does not wait for it.
+4. A hint given before this process last looked at the same work says nothing new, and is passed over. Under load hints
+   come in faster than they can be followed: were each one followed, all would be stale before their turn came.
 """
 
 import os
@@ -18,6 +20,7 @@ from worker.runtime.hints import Hint, Work
 from worker.runtime.logs import configure_logging
 from worker.runtime.settings import load_settings
 from worker.runtime.tick import PERIOD_SECONDS, tick
+from worker.store.codec import millis
 from worker.store.facade import Store
 from worker.tasks.app import app
 
@@ -29,6 +32,8 @@ HINT_EXPIRES_SECONDS = 30
 _MUTE_SECONDS = 2.0
 _APART_SECONDS = 0.05
 """Between two hints of one process at the same work. A thousand callbacks need no thousand hints: a task drains all."""
+_CLOCKS_DIFFER_MS = 200
+"""So differently two processes may read the database's clock. A hint passed over wrongly is repeated by a tick."""
 
 
 class _Process:
@@ -39,6 +44,8 @@ class _Process:
         self.runtime: Runtime | None = None
         self.muted_until = 0.0
         self.next_hint: dict[tuple[Work, str], float] = {}
+        self.looked: dict[tuple[Work, str], int] = {}
+        """(work, run) -> when this process last began to look at it; milliseconds of the database's clock."""
         self.lock = threading.Lock()
 
 
@@ -51,13 +58,17 @@ def process_runtime() -> Runtime:
         if _process.runtime is None or _process.pid != os.getpid():
             settings = load_settings()
             configure_logging(settings)
-            _process.runtime = Runtime(settings, Store(settings.database_url), send_hint)
+            rt = Runtime(settings, Store(settings.database_url), lambda hint: send_hint(hint, millis(rt.now())))
+            _process.runtime = rt
             _process.pid = os.getpid()
         return _process.runtime
 
 
-def send_hint(hint: Hint) -> None:
-    """Publish a hint, unless the same one has just been published or the broker is away."""
+def send_hint(hint: Hint, at: int = 0) -> None:
+    """Publish a hint, unless the same one has just been published or the broker is away.
+
+    `at`: when it is given, in milliseconds of the database's clock; 0: it is never passed over.
+    """
     now = time.monotonic()
     same = (hint.work, hint.run_id)
     if now < _process.muted_until or (not hint.share and now < _process.next_hint.get(same, 0.0)):
@@ -66,7 +77,7 @@ def send_hint(hint: Hint) -> None:
     try:
         app.send_task(
             hint.work,
-            (hint.tenant_id, hint.run_id, hint.count),
+            (hint.tenant_id, hint.run_id, hint.count, at),
             queue=hint.work.partition(".")[0],
             expires=HINT_EXPIRES_SECONDS,
             argsrepr=hint_repr(hint),
@@ -75,6 +86,14 @@ def send_hint(hint: Hint) -> None:
     except (KombuError, RedisError, OSError):
         _process.muted_until = time.monotonic() + _MUTE_SECONDS
         log.warning("broker away, hint dropped; the tick repeats it", work=hint.work)
+
+
+def is_old(work: Work, run_id: str, at: int) -> bool:
+    """Whether this process has begun to look at the same work after the hint was given; if not, it begins now."""
+    if at and at + _CLOCKS_DIFFER_MS < _process.looked.get((work, run_id), 0):
+        return True
+    _process.looked[work, run_id] = millis(process_runtime().now())
+    return False
 
 
 def hint_repr(hint: Hint) -> str:

@@ -1,5 +1,7 @@
-"""The tasks. Each is a doorway: ids in, one call to the runtime, nothing else."""
+"""The tasks. Each is a doorway: ids in, one call to the runtime, nothing else. An old hint gets no further than it."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from channels.messages import ChannelKind
@@ -8,26 +10,40 @@ from worker.runtime import dispatch as dispatching
 from worker.runtime import intake, launch, reconcile, tick
 from worker.runtime.hints import Work
 from worker.tasks.app import app
-from worker.tasks.process import process_runtime
+from worker.tasks.process import is_old, process_runtime
 
 Report = dict[str, int]
 """Shown by Flower as the result of a task: counts, nothing else."""
 
 
-@app.task(name=Work.ENROLL)
-def enroll(tenant_id: str, run_id: str, *_: Any) -> Report:
+def doorway(work: Work) -> Callable[[Callable[[str, str], Report]], Any]:
+    """Make a function of tenant and run the task that follows hints at this work."""
+
+    def make(look: Callable[[str, str], Report]) -> Any:
+        @app.task(name=work)
+        @wraps(look)
+        def follow(tenant_id: str, run_id: str, _count: int = 0, at: int = 0, *_: Any) -> Report:
+            return {} if is_old(work, run_id, at) else look(tenant_id, run_id)
+
+        return follow
+
+    return make
+
+
+@doorway(Work.ENROLL)
+def enroll(tenant_id: str, run_id: str) -> Report:
     """Enroll the rest of a run's audience."""
     return {"enrolled": launch.enroll(process_runtime(), tenant_id, run_id)}
 
 
-@app.task(name=Work.ADVANCE)
-def advance(tenant_id: str, run_id: str, *_: Any) -> Report:
+@doorway(Work.ADVANCE)
+def advance(tenant_id: str, run_id: str) -> Report:
     """Step the enrollments of a run that are due."""
     return {"stepped": advancing.advance(process_runtime(), tenant_id, run_id)}
 
 
-@app.task(name=Work.CANCEL)
-def cancel(tenant_id: str, run_id: str, *_: Any) -> Report:
+@doorway(Work.CANCEL)
+def cancel(tenant_id: str, run_id: str) -> Report:
     """Finish what a cancelled run left open."""
     return {"cancelled": launch.cancel_rest(process_runtime(), tenant_id, run_id)}
 
@@ -38,32 +54,32 @@ def _dispatch(kind: ChannelKind, tenant_id: str, run_id: str) -> Report:
     return {certainty.value: count for certainty, count in tally.items()}
 
 
-@app.task(name=Work.SMS)
-def send_sms(tenant_id: str, run_id: str, *_: Any) -> Report:
+@doorway(Work.SMS)
+def send_sms(tenant_id: str, run_id: str) -> Report:
     """Send the texts of a run that are due."""
     return _dispatch(ChannelKind.SMS, tenant_id, run_id)
 
 
-@app.task(name=Work.EMAIL)
-def send_email(tenant_id: str, run_id: str, *_: Any) -> Report:
+@doorway(Work.EMAIL)
+def send_email(tenant_id: str, run_id: str) -> Report:
     """Send the mails of a run that are due."""
     return _dispatch(ChannelKind.EMAIL, tenant_id, run_id)
 
 
-@app.task(name=Work.VOICE)
-def place_calls(tenant_id: str, run_id: str, *_: Any) -> Report:
+@doorway(Work.VOICE)
+def place_calls(tenant_id: str, run_id: str) -> Report:
     """Place the calls of a run that are due."""
     return _dispatch(ChannelKind.VOICE, tenant_id, run_id)
 
 
-@app.task(name=Work.INBOX)
-def apply_inbox(*_: Any) -> Report:
+@doorway(Work.INBOX)
+def apply_inbox(_tenant_id: str, _run_id: str) -> Report:
     """Apply the callbacks that lie in the inbox."""
     return {"applied": intake.apply_inbox(process_runtime())}
 
 
-@app.task(name=Work.RECONCILE)
-def resolve(*_: Any) -> Report:
+@doorway(Work.RECONCILE)
+def resolve(_tenant_id: str, _run_id: str) -> Report:
     """Find out what became of attempts nobody told us about."""
     rt = process_runtime()
     return {"settled": rt.run(reconcile.reconcile(rt))}
