@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.demos import ROOT, UNHURRIED
+from tests.acceptance.demos import ROOT
 from tests.acceptance.site import BIN, Site
 from worker.runtime.supervisor import Supervisor
 
@@ -26,13 +26,6 @@ def test_the_counts_equal_the_ledger_and_add_up_to_the_audience(undisturbed):
     assert report["ledger"]["reachedTwice"] == 0
     assert report["ledger"]["faults"], "the provider should have misbehaved"
     assert undisturbed.left_running() == []
-
-
-def test_postgresql_and_a_redis_server_give_the_same_report_as_sqlite(start_demo, undisturbed, postgres_url, redis_url):
-    on_postgres = start_demo(*UNHURRIED, DATABASE_URL=postgres_url, REDIS_URL=redis_url)
-    assert on_postgres.finish() == 0, on_postgres.output
-
-    assert _outcomes(on_postgres.report) == _outcomes(undisturbed.report)
 
 
 def test_honcho_on_the_procfile_gives_the_same_report(undisturbed, tmp_path, sqlite_url, redis_url):

@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.acceptance
 
 CONTACTS = 200
-DESIGNS = ("naive", "unguarded", "ours")
+DESIGNS = ("naive", "ours")
 
 
 @pytest.fixture(scope="module")

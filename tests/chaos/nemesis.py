@@ -64,6 +64,8 @@ class Nemesis:
         self.happened: list[Happening] = []
         self.forged: Counter[int] = Counter()
         self.unknown_ids: Counter[int] = Counter()
+        self.healed = 0.0
+        """When the last fault was over."""
 
     def run(self, faults: Iterable[Fault], ends: float) -> None:
         """Carry out the plan, `ends` seconds from now at the latest, and heal everything."""
@@ -78,6 +80,7 @@ class Nemesis:
                 heapq.heappop(self._agenda)[2]()
             time.sleep(_BEAT_SECONDS)
         self._change_faults({})
+        self.healed = time.time()
         self._wait()
 
     def _wait(self) -> None:

@@ -79,10 +79,8 @@ def _survive(
     wait_until(lambda: _begun(site), seconds=180, what="the first text of each campaign to be accepted")
     desk = Desk(site, runs, people, setup.seed)
     nemesis = Nemesis(site, desk, setup.seed)
-    console.log(f"launched {', '.join(runs.values())}")
     console.log("the first texts have left; here it comes")
     nemesis.run(faults, faults_end(setup.seconds))
-    healed = time.time()
     console.log("healed; waiting for everything to come to its end")
     engine = engine_of(site)
     quiet = setup.seconds - faults_end(setup.seconds)
@@ -101,7 +99,7 @@ def _survive(
         leftovers=gathering.leftovers(engine),
         forged=nemesis.forged,
         unknown_ids=nemesis.unknown_ids,
-        healed=healed,
+        healed=nemesis.healed,
         finished=finished,
     )
     engine.dispose()

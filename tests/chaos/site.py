@@ -45,7 +45,7 @@ SETTINGS: Final = {
     "OUTCOME_DEADLINE_SECONDS": "15",
     "SLICE_SIZE": "25",
     # SendGrid cannot be asked: a worker killed between intent and request leaves its whole slice to a person.
-    "EMAIL_SLICE_SIZE": "20",
+    "EMAIL_SLICE_SIZE": "6",
     "EMAIL_PER_SECOND": "200",
     "CALLS_PER_SECOND": "60",
     "LOG_LEVEL": "WARNING",

@@ -170,6 +170,24 @@ def test_two_texts_in_doubt_are_never_both_taken_for_the_only_one_the_provider_h
     assert [row.status for row in house.attempts()].count("accepted") == 1
 
 
+def test_a_text_in_doubt_is_not_taken_for_an_equal_one_that_has_just_left(open_house):
+    house = open_house(**PATIENCE)
+    house.launch(TEXT)
+    house.advance()
+    crash_before_the_request(house)
+    house.leases_end()
+    house.reconcile()
+    [lost] = house.attempts()
+    house.later(seconds=121)
+    house.launch(TEXT)
+    house.advance()
+    crash_in_mid_call(house)  # nobody has told us yet which of the two it was
+
+    house.reconcile()
+
+    assert [row.status for row in house.attempts() if row.attempt_id == lost.attempt_id] == ["unknown"]
+
+
 def test_a_provider_that_cannot_be_asked_settles_nothing(open_house):
     house = open_house(**PATIENCE)
     house.launch(TEXT)

@@ -56,19 +56,33 @@ def _from_crash(rt: Runtime, facts: AttemptFacts) -> Decide:
 
 
 async def _ask(rt: Runtime, attempts: Sequence[AttemptFacts]) -> list[tuple[AttemptFacts, Decide]]:
-    sightings = _one_owner_each(await asyncio.gather(*(_find(rt, facts) for facts in attempts)))
-    return [(facts, _decision(rt, facts, sighting)) for facts, sighting in zip(attempts, sightings, strict=True)]
+    found = await asyncio.gather(*(_find(rt, facts) for facts in attempts))
+    sightings = _one_owner_each([sighting for sighting, _ in found])
+    together = {facts.attempt_id for facts in attempts}
+    return [
+        (facts, _decision(rt, facts, _unsure(sighting) if rivals - together else sighting))
+        for facts, sighting, (_, rivals) in zip(attempts, sightings, found, strict=True)
+    ]
 
 
-async def _find(rt: Runtime, facts: AttemptFacts) -> Sighting:
+async def _find(rt: Runtime, facts: AttemptFacts) -> tuple[Sighting, set[str]]:
+    """What the provider shows that may be this attempt, and the other attempts that it may be as well."""
     channel = rt.channel(facts.channel)
     if not channel.can.lookup or not rt.serves(facts.tenant_id, facts.run_id):
-        return Sighting(seen=None)
+        return Sighting(seen=None), set()
     message = build_message(facts.channel, facts.attempt_id, facts.to, facts.sender, facts.content)
     sighting = await channel.find(message, since=facts.dispatched_at)
+    # In this order: whoever is out of doubt by the first question is an owner by the second.
+    rivals = set(await asyncio.to_thread(rt.store.in_doubt, facts.tenant_id, facts.channel, facts.to))
     refs = [one.receipt.provider_ref for one in sighting.candidates]
     owners = await asyncio.to_thread(rt.store.facts_by_ref, refs, channel.name, facts.tenant_id)
-    return sighting.without({owner.provider_ref for owner in owners if owner.attempt_id != facts.attempt_id})
+    owned = {owner.provider_ref for owner in owners if owner.attempt_id != facts.attempt_id}
+    return sighting.without(owned), rivals if facts.status is AttemptStatus.UNKNOWN else set()
+
+
+def _unsure(sighting: Sighting) -> Sighting:
+    """What it shows may be another message to the same person that has just left, in the same words."""
+    return Sighting(seen=None, candidates=sighting.candidates) if sighting.seen else sighting
 
 
 def _one_owner_each(sightings: Sequence[Sighting]) -> Iterator[Sighting]:

@@ -49,6 +49,14 @@ def facts_by_ref(conn: Connection, provider_refs: Sequence[str], provider: str, 
     return _all(conn, query, tenant_id)
 
 
+def in_doubt(conn: Connection, tenant_id: str, channel: ChannelKind, address: str) -> list[str]:
+    """The attempts to write to this address that may or may not have left."""
+    query = select(attempts.c.attempt_id).join_from(attempts, messages, attempts.c.message_id == messages.c.message_id)
+    doubtful = attempts.c.status.in_(fixed_list(UNRESOLVED))  # the words of the index
+    to_them = (messages.c.channel == channel, messages.c.address == address)
+    return list(conn.execute(query.where(attempts.c.tenant_id == tenant_id, doubtful, *to_them)).scalars())
+
+
 def stale_dispatching(conn: Connection, tenant_id: str, limit: int) -> list[AttemptFacts]:
     """Attempts whose worker must be dead: committed as dispatching, and the lease is over. They may have left."""
     query = _facts().where(

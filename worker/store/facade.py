@@ -115,6 +115,7 @@ class Store:
     claim_messages = writes(messages.claim)
     attempt_facts = reads(attempts.facts)
     facts_by_ref = reads(attempts.facts_by_ref)
+    in_doubt = reads(attempts.in_doubt)
     settle = writes(settlements.apply)
 
     due_work = reads(due.due_work)
