@@ -9,7 +9,7 @@ demo: .venv/installed
 	@$(BIN)/campaigns demo
 
 test: .venv/installed-dev lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -20,6 +20,10 @@ from worker.store.facade import Store
 
 pytest.register_assert_rewrite("tests.crashes.aftermath")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts into the background that way, and all that we start would ignore Ctrl-C too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _DEADLINE_SECONDS = 30
 _NUMBERS = itertools.count(1)
 _SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=100", "shared_buffers=64MB")

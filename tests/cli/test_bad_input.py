@@ -1,8 +1,9 @@
 """Wrong input is answered with the place, the remedy and exit code 2; nothing has changed."""
 
-import os
-import subprocess
+import time
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from tests.cli.conftest import RENEWAL, SANDBOX
@@ -145,13 +146,15 @@ def test_a_large_file_is_imported_in_bounded_memory(desk):
     file = desk.write("people.csv", "phone,customerId,note\n" + "".join(rows))
     assert file.stat().st_size > 5_000_000
 
-    process = subprocess.Popen(desk.command("import", file, "--json"), cwd=desk.folder, env=desk.env)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    peak = usage.ru_maxrss / 1024
+    process = psutil.Popen(desk.command("import", file, "--json"), cwd=desk.folder, env=desk.env)
+    peak = 0.0  # sampled: what the system counts for a process begins with the size of the one that started it
+    while process.poll() is None:
+        with suppress(psutil.NoSuchProcess):
+            peak = max(peak, process.memory_info().rss / 2**20)
+        time.sleep(0.02)
 
     assert process.returncode == 0
-    assert peak < 250, f"{peak:.0f} MiB"
+    assert 20 < peak < 250, f"{peak:.0f} MiB"
 
 
 class TestALaunch:

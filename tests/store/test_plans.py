@@ -5,13 +5,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event
 
-from channels.messages import ChannelKind
 from tests.store.builders import LEASE, NOW, TENANT
 from worker.store.facade import Store
 
 LOOKS: dict[str, Callable[[Store], object]] = {
     "attempts by the provider's ids": lambda store: store.facts_by_ref(["SM1", "SM2"], "twilio", TENANT),
-    "attempts in doubt to one address": lambda store: store.in_doubt(TENANT, ChannelKind.SMS, "+12025570001"),
+    "attempts in doubt to some addresses": lambda store: store.in_doubt(TENANT, ["+12025570001"]),
     "due work": lambda store: store.due_work(TENANT, NOW),
     "what is in the inbox": lambda store: store.inbox_is_waiting(TENANT),
     "a claim of the inbox": lambda store: store.inbox_claim(TENANT, limit=5, lease=LEASE),
@@ -19,7 +18,7 @@ LOOKS: dict[str, Callable[[Store], object]] = {
 }
 WANTED = {
     "attempts by the provider's ids": {"uq_attempts_provider_ref (provider=? AND provider_ref=?)"},
-    "attempts in doubt to one address": set(),
+    "attempts in doubt to some addresses": set(),
     "due work": {
         "ix_enrollments_open (run_id=?)",
         "ix_messages_open (run_id=?)",

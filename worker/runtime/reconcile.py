@@ -5,12 +5,14 @@
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
+from channels.messages import ChannelKind
 from channels.results import Sighting
 from worker.domain.attempt import AttemptFacts, AttemptStatus, Settlement
 from worker.domain.faults import Invalid
@@ -57,27 +59,51 @@ def _from_crash(rt: Runtime, facts: AttemptFacts) -> Decide:
 
 async def _ask(rt: Runtime, attempts: Sequence[AttemptFacts]) -> list[tuple[AttemptFacts, Decide]]:
     found = await asyncio.gather(*(_find(rt, facts) for facts in attempts))
-    sightings = _one_owner_each([sighting for sighting, _ in found])
+    sightings = await asyncio.to_thread(_told_apart, rt, attempts, found)
+    return [(facts, _decision(rt, facts, sighting)) for facts, sighting in zip(attempts, sightings, strict=True)]
+
+
+async def _find(rt: Runtime, facts: AttemptFacts) -> Sighting:
+    channel = rt.channel(facts.channel)
+    if not channel.can.lookup or not rt.serves(facts.tenant_id, facts.run_id):
+        return Sighting(seen=None)
+    message = build_message(facts.channel, facts.attempt_id, facts.to, facts.sender, facts.content)
+    return await channel.find(message, since=facts.dispatched_at)
+
+
+def _told_apart(rt: Runtime, attempts: Sequence[AttemptFacts], found: Sequence[Sighting]) -> list[Sighting]:
+    """What was found, without the records known to be other attempts'; unsure where one may be another's in doubt."""
+    # In this order: whoever is out of doubt by the first question is an owner by the second.
+    doubtful = rt.store.in_doubt(rt.settings.tenant_id, [facts.to for facts in attempts])
     together = {facts.attempt_id for facts in attempts}
+    rivals = [other for other in doubtful if other.attempt_id not in together]
+    owners = _owners(rt, attempts, found)
+    known = [
+        sighting.without({ref for ref, owner in owners.items() if owner != facts.attempt_id})
+        for facts, sighting in zip(attempts, found, strict=True)
+    ]
     return [
-        (facts, _decision(rt, facts, _unsure(sighting) if rivals - together else sighting))
-        for facts, sighting, (_, rivals) in zip(attempts, sightings, found, strict=True)
+        _unsure(sighting) if any(_says_the_same(facts, other) for other in rivals) else sighting
+        for facts, sighting in zip(attempts, _one_owner_each(known), strict=True)
     ]
 
 
-async def _find(rt: Runtime, facts: AttemptFacts) -> tuple[Sighting, set[str]]:
-    """What the provider shows that may be this attempt, and the other attempts that it may be as well."""
-    channel = rt.channel(facts.channel)
-    if not channel.can.lookup or not rt.serves(facts.tenant_id, facts.run_id):
-        return Sighting(seen=None), set()
-    message = build_message(facts.channel, facts.attempt_id, facts.to, facts.sender, facts.content)
-    sighting = await channel.find(message, since=facts.dispatched_at)
-    # In this order: whoever is out of doubt by the first question is an owner by the second.
-    rivals = set(await asyncio.to_thread(rt.store.in_doubt, facts.tenant_id, facts.channel, facts.to))
-    refs = [one.receipt.provider_ref for one in sighting.candidates]
-    owners = await asyncio.to_thread(rt.store.facts_by_ref, refs, channel.name, facts.tenant_id)
-    owned = {owner.provider_ref for owner in owners if owner.attempt_id != facts.attempt_id}
-    return sighting.without(owned), rivals if facts.status is AttemptStatus.UNKNOWN else set()
+def _says_the_same(facts: AttemptFacts, other: AttemptFacts) -> bool:
+    """Whether a record of one could be taken for the other. One that was accepted is known by its own id."""
+    same = (facts.channel, facts.to, facts.content) == (other.channel, other.to, other.content)
+    return same and facts.status is AttemptStatus.UNKNOWN
+
+
+def _owners(rt: Runtime, attempts: Sequence[AttemptFacts], found: Sequence[Sighting]) -> dict[str, str]:
+    """The records that belong to an attempt, by the provider's id."""
+    refs: dict[ChannelKind, set[str]] = defaultdict(set)
+    for facts, sighting in zip(attempts, found, strict=True):
+        refs[facts.channel].update(one.receipt.provider_ref for one in sighting.candidates)
+    return {
+        owner.provider_ref: owner.attempt_id
+        for kind, its_own in refs.items()
+        for owner in rt.store.facts_by_ref(sorted(its_own), rt.channel(kind).name, rt.settings.tenant_id)
+    }
 
 
 def _unsure(sighting: Sighting) -> Sighting:

@@ -49,12 +49,14 @@ def facts_by_ref(conn: Connection, provider_refs: Sequence[str], provider: str, 
     return _all(conn, query, tenant_id)
 
 
-def in_doubt(conn: Connection, tenant_id: str, channel: ChannelKind, address: str) -> list[str]:
-    """The attempts to write to this address that may or may not have left."""
-    query = select(attempts.c.attempt_id).join_from(attempts, messages, attempts.c.message_id == messages.c.message_id)
-    doubtful = attempts.c.status.in_(fixed_list(UNRESOLVED))  # the words of the index
-    to_them = (messages.c.channel == channel, messages.c.address == address)
-    return list(conn.execute(query.where(attempts.c.tenant_id == tenant_id, doubtful, *to_them)).scalars())
+def in_doubt(conn: Connection, tenant_id: str, addresses: Sequence[str]) -> list[AttemptFacts]:
+    """The attempts to reach one of these addresses that may or may not have left."""
+    given = dialect.ids(conn, "address", set(addresses))
+    query = _facts().where(
+        attempts.c.status.in_(fixed_list(UNRESOLVED)),  # the words of the index
+        messages.c.address.in_(select(given.c.address)),
+    )
+    return _all(conn, query, tenant_id)
 
 
 def stale_dispatching(conn: Connection, tenant_id: str, limit: int) -> list[AttemptFacts]:
