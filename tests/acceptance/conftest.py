@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.demos import UNHURRIED, Demo
+from tests.acceptance.demos import Demo
 from worker.runtime.embedded import start_redis
 from worker.runtime.supervisor import Supervisor
 
@@ -24,15 +24,6 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     yield start
     for demo in started:
         demo.close()
-
-
-@pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that has run to its end on SQLite and a Redis of its own; others are held against it."""
-    demo = Demo(tmp_path_factory.mktemp("undisturbed"), UNHURRIED, {})
-    demo.finish()
-    yield demo
-    demo.close()
 
 
 @pytest.fixture

@@ -13,9 +13,6 @@ import psutil
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240
 
-UNHURRIED = ("--speed", "7200")
-"""A day of the campaign takes twelve seconds: time enough for every reply, also while other tests use the machine."""
-
 
 class Demo:
     """One run of `campaigns demo` in a folder of its own."""

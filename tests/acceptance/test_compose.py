@@ -1,7 +1,6 @@
 """The commands of docker-compose.yml run a campaign to its end, as they stand in the file."""
 
 import shlex
-from itertools import islice
 
 import pytest
 from ruamel.yaml import YAML
@@ -13,8 +12,6 @@ from worker.runtime.stack import free_port
 from worker.runtime.supervisor import Program, Supervisor
 
 pytestmark = pytest.mark.acceptance
-
-PEOPLE = 40
 
 
 def test_the_commands_of_docker_compose_run_a_campaign(tmp_path, postgres_url):
@@ -38,9 +35,6 @@ def test_the_commands_of_docker_compose_run_a_campaign(tmp_path, postgres_url):
             command = services[name]["command"].replace("0.0.0.0", "127.0.0.1").replace("8080", str(site.web_port))
             supervisor.start(Program(name=name, command=("/usr/bin/env", *shlex.split(command)), env=env))
 
-        few = tmp_path / "few.csv"
-        with (ROOT / "examples/renewal/contacts.csv").open() as contacts:
-            few.write_text("".join(islice(contacts, PEOPLE + 1)))
-        site.run_campaign(few)
+        site.run_campaign()
 
         supervisor.watch()  # raises if one of them has ended

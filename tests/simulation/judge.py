@@ -68,6 +68,7 @@ class Judge:
         self._intents: dict[str, Intent] = {}
         self._taken: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
         self._stops: list[Stop] = []
+        self._heard: set[str] = set()
         self._suppressed: set[tuple[str, str]] = set()
         self._stopped: dict[str, int] = {}
         """By run that is paused or cancelled: the commit that did it."""
@@ -125,7 +126,8 @@ class Judge:
                     del self._stopped[run_id]
             case "inbox_add", (entries, *_):
                 for entry in entries:
-                    if entry.payload.get("keyword") == Keyword.STOP:
+                    if entry.payload.get("keyword") == Keyword.STOP and entry.event_key not in self._heard:
+                        self._heard.add(entry.event_key)  # the provider tells it again until it is answered
                         self._person_said_stop(entry.payload["sender"])
         self._watcher.look()
         self._note_suppressions()
