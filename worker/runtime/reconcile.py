@@ -75,23 +75,23 @@ def _told_apart(rt: Runtime, attempts: Sequence[AttemptFacts], found: Sequence[S
     """What was found, without the records known to be other attempts'; unsure where one may be another's in doubt."""
     # In this order: whoever is out of doubt by the first question is an owner by the second.
     doubtful = rt.store.in_doubt(rt.settings.tenant_id, [facts.to for facts in attempts])
-    together = {facts.attempt_id for facts in attempts}
-    rivals = [other for other in doubtful if other.attempt_id not in together]
     owners = _owners(rt, attempts, found)
     known = [
         sighting.without({ref for ref, owner in owners.items() if owner != facts.attempt_id})
         for facts, sighting in zip(attempts, found, strict=True)
     ]
     return [
-        _unsure(sighting) if any(_says_the_same(facts, other) for other in rivals) else sighting
+        _unsure(sighting) if any(_says_the_same(facts, other) for other in doubtful) else sighting
         for facts, sighting in zip(attempts, _one_owner_each(known), strict=True)
     ]
 
 
 def _says_the_same(facts: AttemptFacts, other: AttemptFacts) -> bool:
     """Whether a record of one could be taken for the other. One that was accepted is known by its own id."""
-    same = (facts.channel, facts.to, facts.content) == (other.channel, other.to, other.content)
-    return same and facts.status is AttemptStatus.UNKNOWN
+    if facts.status is not AttemptStatus.UNKNOWN or facts.attempt_id == other.attempt_id:
+        return False
+    same_words = facts.channel is ChannelKind.VOICE or facts.content == other.content  # no list says what was spoken
+    return (facts.channel, facts.to) == (other.channel, other.to) and same_words
 
 
 def _owners(rt: Runtime, attempts: Sequence[AttemptFacts], found: Sequence[Sighting]) -> dict[str, str]:
@@ -107,15 +107,12 @@ def _owners(rt: Runtime, attempts: Sequence[AttemptFacts], found: Sequence[Sight
 
 
 def _unsure(sighting: Sighting) -> Sighting:
-    """What it shows may be another message to the same person that has just left, in the same words."""
+    """What it shows may be another message in doubt to the same person, in the same words."""
     return Sighting(seen=None, candidates=sighting.candidates) if sighting.seen else sighting
 
 
 def _one_owner_each(sightings: Sequence[Sighting]) -> Iterator[Sighting]:
-    """What several equal messages were told of is the first one's; the others look again when that is known.
-
-    What is one message is no candidate for another.
-    """
+    """What is one message is no candidate for another; what several were told of is the first one's."""
     found, taken = {sighting.provider_ref for sighting in sightings}, set[str]()
     for sighting in sightings:
         mine = {sighting.provider_ref}
