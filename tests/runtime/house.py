@@ -101,7 +101,8 @@ class House:
     def runtime(self, *, hint: Callable[[Hint], None] | None = None, **settings: Any) -> HandRuntime:
         """A runtime as another process would have it. Its hints land in the same list unless said otherwise."""
         changed = self.settings.model_copy(update=settings)
-        rt = HandRuntime(changed, self._store_class(changed.database_url), hint or self.hints.append)
+        clock = self._runtimes[0].clock if self._runtimes else None
+        rt = HandRuntime(changed, self._store_class(changed.database_url), hint or self.hints.append, clock)
         rt.owner = f"process {len(self._runtimes)}"
         self._runtimes.append(rt)
         return rt

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from channels.elapsed import elapsed
 from tests.runtime.house import until
 from worker.runtime.bootstrap import Runtime
-from worker.runtime.clock import SYNC_SECONDS, DatabaseClock
+from worker.runtime.clock import READINGS, SYNC_SECONDS, DatabaseClock
 from worker.runtime.settings import Settings
 from worker.store.facade import Store
 
@@ -23,12 +23,15 @@ class Server:
     def __init__(self):
         self.at, self.passed, self.asked = NOON, 0.0, 0
         self.away = False
+        self.connecting_takes = 0.0
         self.clock = DatabaseClock(self.read, lambda: self.passed)
 
     def read(self):
         self.asked += 1
         if self.away:
             raise OperationalError("SELECT", None, ConnectionRefusedError())
+        self.passes(self.connecting_takes)
+        self.connecting_takes = 0.0
         return self.at
 
     def passes(self, seconds, *, and_is_set_by=0.0):
@@ -58,7 +61,13 @@ def test_between_two_looks_at_it_time_goes_on_without_asking(server):
     server.passes(SYNC_SECONDS - 1)
 
     assert server.clock.now() == server.at
-    assert server.asked == 1
+    assert server.asked == READINGS
+
+
+def test_a_first_look_that_had_to_connect_puts_no_worker_ahead_of_the_others(server):
+    server.connecting_takes = 0.4
+
+    assert server.clock.now() == server.at
 
 
 def test_a_database_whose_clock_is_set_is_followed_soon(server):
@@ -75,7 +84,7 @@ def test_while_the_database_is_away_time_goes_on(server):
     server.passes(SYNC_SECONDS + 1)
 
     assert server.clock.now() == server.at
-    until(lambda: server.asked == 2, "the look that failed")
+    until(lambda: server.asked == READINGS + 1, "the look that failed")
     until(lambda: not any(thread.name == "clock" for thread in threading.enumerate()), "its end")
     assert server.clock.now() == server.at
 
