@@ -93,6 +93,32 @@ def test_a_program_that_may_be_restarted_is(tmp_path: Path):
         assert supervisor.running["worker"].process.pid != first.process.pid
 
 
+def test_a_program_that_has_worked_is_started_again_when_it_fails_at_its_next_start_but_not_for_ever(tmp_path: Path):
+    once = tmp_path / "has worked"
+    command = (sys.executable, "-c", f"import pathlib, sys; sys.exit(pathlib.Path({str(once)!r}).exists())")
+    with Supervisor(tmp_path) as supervisor:
+        running = supervisor.start(Program(name="worker", command=command, restart=True))
+        running.started -= 10
+        once.touch()
+        starts = 0
+        with pytest.raises(ProgramDied):
+            while starts < 20:
+                supervisor.running["worker"].process.wait()
+                supervisor.watch()
+                starts += 1
+
+    assert starts == 6
+
+
+def test_a_program_that_fails_at_its_first_start_is_not_started_again(tmp_path: Path):
+    with Supervisor(tmp_path) as supervisor:
+        running = supervisor.start(Program(name="worker", command=(sys.executable, "-c", "1 / 0"), restart=True))
+        running.process.wait()
+
+        with pytest.raises(ProgramDied, match="ZeroDivisionError"):
+            supervisor.watch()
+
+
 def test_a_program_that_ends_by_itself_is_reported_with_the_end_of_its_log(tmp_path: Path):
     with Supervisor(tmp_path) as supervisor:
         gone = supervisor.start(Program(name="gone", command=(sys.executable, "-c", "raise SystemExit('no disk')")))

@@ -24,7 +24,9 @@ from worker.runtime.errors import ProgramDied, TookTooLong
 _PR_SET_PDEATHSIG = 1
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHORTEST_LIFE = 5.0
-"""Seconds. What ends sooner by itself cannot work at all; starting it again and again would hide that."""
+"""Seconds. What ends sooner by itself, and never lived longer, cannot work at all: that is not to be hidden."""
+_SHORT_LIVES = 5
+"""So often in a row one that has worked before is started again; Celery ends when a child dies while it starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class Supervisor:
         self._pids = data_dir / "pids"
         self.env: dict[str, str] = dict(env or {})
         self.running: dict[str, Running] = {}
+        self._short_lives: dict[str, int] = {}
+        """Of programs that have worked: how many lives in a row were short. The others may have none."""
         self.afterwards = contextlib.ExitStack()
         """What is to be undone when everything has ended, such as temporary folders."""
 
@@ -115,11 +119,15 @@ class Supervisor:
     def watch(self) -> None:
         """Start again what ended and may be restarted; raise ProgramDied for what may not."""
         for running in list(self.running.values()):
+            name = running.program.name
+            has_worked = time.monotonic() - running.started >= _SHORTEST_LIFE
+            if has_worked:
+                self._short_lives[name] = 0
             if running.process.poll() is None:
                 continue
-            killed = running.process.returncode < 0
-            lived = time.monotonic() - running.started
-            if not running.program.restart or (lived < _SHORTEST_LIFE and not killed):
+            if not has_worked and running.process.returncode >= 0:  # nobody killed it
+                self._short_lives[name] = self._short_lives.get(name, _SHORT_LIVES) + 1
+            if not running.program.restart or self._short_lives.get(name, 0) > _SHORT_LIVES:
                 running.require_alive()
             running.signal_group(signal.SIGKILL)
             self.start(running.program)
