@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test lint simulate bench bench-guarantee chaos chaos-controls clean install install-dev lock
+.PHONY: demo test lint simulate bench bench-guarantee bench-schema chaos chaos-controls clean install install-dev lock
 
 demo: .venv/installed
 	@$(BIN)/campaigns demo
@@ -29,6 +29,10 @@ bench: .venv/installed-dev
 # What the guarantee costs: the same build with and without it, on both databases. Fails if it is more than a quarter.
 bench-guarantee: .venv/installed-dev
 	DESIGNS=unguarded,ours DATABASES=sqlite,postgresql $(BIN)/python tests/benchmarks/run.py
+
+# The schema service against the bare SQL of the same requests: a million contacts, on both databases, in turn.
+bench-schema: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/schema.py
 
 chaos: SECONDS ?= 600
 chaos: CONTACTS ?= 10000

@@ -46,7 +46,7 @@ def test_a_receipt_settles_the_message_and_ends_the_run(house, web):
 def test_what_is_not_signed_by_the_provider_for_us_is_refused_and_not_kept(house, web, path, wrong):
     answer = web.twilio(f"{path}?attempt=a1", DELIVERED, **wrong)
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "bad_signature")
+    assert (answer.status_code, answer.json()["type"]) == (403, "Forbidden")
     assert house.inbox() == []
 
 
@@ -108,7 +108,7 @@ def test_both_tokens_are_good_while_one_replaces_the_other(open_house, serve):
 def test_what_cannot_be_read_is_refused_and_says_what_is_missing(house, web, post, text):
     answer = post(web, house)
 
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_callback")
+    assert (answer.status_code, answer.json()["type"]) == (400, "BadRequest")
     assert text in answer.json()["message"]
     assert house.inbox() == []
 

@@ -4,7 +4,7 @@ import pytest
 
 from channels.messages import ChannelKind
 from tests.runtime.house import ASK, MAIL, TEXT, person
-from worker.store.tables import suppressions
+from worker.store.document_tables import suppressions
 
 ANN = person(0).phone
 SERVICE = "MG" + "0a" * 16

@@ -36,13 +36,13 @@ def test_while_the_database_is_away_the_provider_is_asked_to_try_again(house, aw
         away.answer("a1", "human"),
     ]
 
-    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(503, "try_again")] * 3
+    assert [(answer.status_code, answer.json()["type"]) for answer in answers] == [(503, "Unavailable")] * 3
 
 
 def test_while_the_database_is_away_health_says_so(away):
     answer = requests.get(f"{away.url}/health", timeout=10)
 
-    assert (answer.status_code, answer.json()["code"]) == (503, "try_again")
+    assert (answer.status_code, answer.json()["type"]) == (503, "Unavailable")
     assert "database" in answer.json()["message"]
 
 

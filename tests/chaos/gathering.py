@@ -10,7 +10,8 @@ from tests.chaos.happened import Ending, Held
 from tests.chaos.strangers import INVENTED
 from worker.domain.attempt import AttemptStatus, MessageStatus
 from worker.domain.run import FINAL_RUN
-from worker.store.tables import attempts, contacts, enrollments, inbox, messages, runs
+from worker.store.document_tables import contacts
+from worker.store.tables import attempts, enrollments, inbox, messages, runs
 
 _DOUBTFUL: Final = (MessageStatus.HELD, MessageStatus.UNKNOWN)
 _STEPS: Final = ("first", "mail", "last")

@@ -9,8 +9,8 @@ from sqlalchemy import delete
 from tests.runtime.house import TENANT, House, person
 from worker.runtime.launch import launch
 from worker.runtime.preflight import Launch
+from worker.store.columns import metadata
 from worker.store.rows import ContactRow
-from worker.store.tables import metadata
 
 _NUMBERS = itertools.count(1000)
 

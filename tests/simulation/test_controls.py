@@ -16,7 +16,7 @@ from worker.engine import settlement
 DEADLY = Faults(kill=0.02, odd_answer=0.3, slow_answer=0.3)
 FREEZING = Faults(freeze_long=0.5, freeze_at="claim_messages done")
 LATE = Faults(freeze_long=0.5, freeze_at="settle")
-DOUBTFUL = Faults(odd_answer=0.6)
+DOUBTFUL = Faults(odd_answer=0.6, callback_missing=0.9)
 DEAF = Faults(hint_lost=0.5)
 
 

@@ -9,14 +9,15 @@ from worker.store.rows import Document, DocumentType
 CAMPAIGN = DocumentType.CAMPAIGN
 
 
-def doc(key, name, *, kind=CAMPAIGN, deleted=False, **data):
-    return Document(type=kind, id=key, name=name, data=data, deleted=deleted)
+def doc(key, name, *, kind=CAMPAIGN, **data):
+    return Document(type=kind, id=key, name=name, data=data, unique=name.casefold())
 
 
 def test_a_document_comes_back_and_is_replaced_as_a_whole(store):
     store.put_documents(TENANT, [doc("1", "Autumn", a=1), doc("2", "Winter")], NOW)
     store.put_documents(TENANT, [doc("1", "Spring", b=2)], NOW)
-    assert store.get_document(TENANT, CAMPAIGN, "1") == doc("1", "Spring", b=2)
+    found = store.get_document(TENANT, CAMPAIGN, "1")
+    assert (found.name, found.data) == ("Spring", {"b": 2})
     assert [d.name for d in store.list_documents(TENANT, CAMPAIGN)] == ["Spring", "Winter"]
     assert store.get_document(TENANT, CAMPAIGN, "3") is None
 
@@ -41,7 +42,8 @@ def test_names_are_free_for_other_types_tenants_and_after_deletion(store):
     store.put_documents(TENANT, [doc("1", "Autumn")], NOW)
     store.put_documents(TENANT, [doc("1", "Autumn", kind=DocumentType.WORKFLOW)], NOW)
     store.put_documents(STRANGER, [doc("9", "Autumn")], NOW)
-    store.put_documents(TENANT, [doc("1", "Autumn", deleted=True), doc("2", "Autumn")], NOW)
+    store.delete_document(TENANT, store.get_document(TENANT, CAMPAIGN, "1"), NOW, by="me", users=())
+    store.put_documents(TENANT, [doc("2", "Autumn")], NOW)
     assert [d.id for d in store.list_documents(TENANT, CAMPAIGN)] == ["2"]
     assert store.get_document(TENANT, CAMPAIGN, "1").deleted
     assert store.find_document(TENANT, CAMPAIGN, "1") is None

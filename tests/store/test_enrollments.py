@@ -27,7 +27,8 @@ from worker.domain.events import Cancelled, HandedOver, Replied
 from worker.domain.run import RunStatus
 from worker.store import enrollments as enrollments_of
 from worker.store import runs, transactions
-from worker.store.tables import contact_list_members, contacts, enrollments, messages, outcomes, signals
+from worker.store.document_tables import contact_list_members, contacts
+from worker.store.tables import enrollments, messages, outcomes, signals
 
 
 class Crash(Exception):

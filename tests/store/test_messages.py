@@ -29,8 +29,9 @@ from worker.domain.events import Settled
 from worker.domain.run import RunStatus
 from worker.engine.gates import Go, Later, Skip
 from worker.store import rates, transactions
+from worker.store.document_tables import contacts
 from worker.store.rows import Rate, Suppression
-from worker.store.tables import attempts, contacts, messages, outcomes
+from worker.store.tables import attempts, messages, outcomes
 
 
 def rows(store, table):

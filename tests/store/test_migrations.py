@@ -13,9 +13,9 @@ from sqlalchemy import inspect, text
 from tests.store.builders import LEASE, NOW, TENANT
 from worker.store import migrations
 from worker.store.codec import millis
+from worker.store.columns import metadata
 from worker.store.errors import NotMigrated
 from worker.store.facade import Store
-from worker.store.tables import metadata
 
 _INDEXES = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name != 'alembic_version' ORDER BY 1",

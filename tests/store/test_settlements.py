@@ -26,7 +26,8 @@ from tests.store.builders import (
 from worker.domain.attempt import AttemptStatus, MessageStatus, Settlement, Suppress
 from worker.domain.enrollment import MessageKey
 from worker.domain.events import HandedOver, Settled
-from worker.store.tables import attempts, messages, outcomes, suppressions
+from worker.store.document_tables import suppressions
+from worker.store.tables import attempts, messages, outcomes
 
 
 def rows(store, table):

@@ -12,9 +12,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tests.store.builders import TENANT, new_run
 from worker.store import dialect, transactions
+from worker.store.document_tables import contacts
 from worker.store.errors import CommitUnknown
 from worker.store.facade import Store
-from worker.store.tables import contacts, rates, runs
+from worker.store.tables import rates, runs
 
 BODY = "see you at nine"
 

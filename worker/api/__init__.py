@@ -1,1 +1,1 @@
-"""HTTP: what providers call, and what ops probe."""
+"""HTTP: documents for people and programs, what providers call, and what ops probe."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from worker.cli.access import act
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.logs import configure_logging
 from worker.runtime.settings import Settings, load_settings
@@ -24,6 +25,9 @@ def open_runtime() -> Iterator[Runtime]:
         store.check_schema()
         rt = Runtime(settings, store, send_hint)
         try:
+            if settings.database_url.startswith("sqlite"):
+                rt.schema.reindex()
+            act(rt)
             yield rt
         finally:
             rt.close()

@@ -86,13 +86,23 @@ def _promised() -> dict[Exit, tuple[type[Exception], ...]]:
     from worker.runtime.csv_file import UnreadableFile
     from worker.runtime.embedded import NoRedis
     from worker.runtime.settings import BadSettings
+    from worker.schema.errors import SchemaError, Unavailable
     from worker.store.errors import BadDatabaseUrl, CommitUnknown, IllegalTransition, NameTaken, NotFound, NotMigrated
 
     ended = (errors.ProgramDied, errors.TookTooLong)
     missing = (NotMigrated, NoRedis, BadDatabaseUrl, CommitUnknown)
     return {
-        Exit.BAD_INPUT: (UnreadableFile, Invalid, BadSettings, InvalidSettings, NameTaken, errors.NotFound, NotFound),
-        Exit.NOT_READY: (*missing, errors.PortInUse, errors.FolderInUse, errors.NotWritable, *ended),
+        Exit.NOT_READY: (*missing, errors.PortInUse, errors.FolderInUse, errors.NotWritable, *ended, Unavailable),
+        Exit.BAD_INPUT: (
+            UnreadableFile,
+            Invalid,
+            BadSettings,
+            InvalidSettings,
+            NameTaken,
+            errors.NotFound,
+            NotFound,
+            SchemaError,
+        ),
         Exit.NOT_NOW: (IllegalTransition,),
     }
 

@@ -15,10 +15,6 @@ from worker.domain.attempt import WORKER_DIED, PersonSays, Shown
 if TYPE_CHECKING:
     from worker.domain.attempt import Finding, HeldAttempt
 
-app = typer.Typer(
-    name="holds", help="Messages that may or may not have left: list them, settle them.", no_args_is_help=True
-)
-
 _SHOWN = {
     Shown.NOTHING: "it showed nothing",
     Shown.CANNOT_SAY: "it cannot say",
@@ -27,7 +23,6 @@ _SHOWN = {
 _HINT = "look each one up at the provider, then: campaigns holds settle ATTEMPT sent|resend|drop"
 
 
-@app.command("list")
 def list_held(
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="The run's id, or `last`; all runs without it.", show_default=False)
@@ -47,7 +42,6 @@ def list_held(
     show({"held": [_facts(one) for one in found]}, as_json=as_json, text=text)
 
 
-@app.command()
 def settle(
     attempt: Annotated[
         str, typer.Argument(metavar="ATTEMPT", help="As `campaigns holds list` names it.", show_default=False)

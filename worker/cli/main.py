@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from worker.cli import definitions, holds, runs, services
+from worker.cli import access, definitions, history, holds, ncx, runs, services, tokens
 from worker.cli.errors import guarded
 
 app = typer.Typer(
@@ -21,25 +21,42 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a fault of ours, 2 wrong input, 3 surroundings not ready, 4 not possible now.",
 )
 
-COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
-    ("demo", services.demo),
-    ("up", services.up),
-    ("validate", definitions.validate),
-    ("save", definitions.save),
-    ("import", definitions.import_contacts),
-    ("launch", runs.launch),
-    ("status", runs.status),
-    ("report", runs.report),
-    ("pause", runs.pause),
-    ("resume", runs.resume),
-    ("cancel", runs.cancel),
-    ("sandbox", services.sandbox),
-    ("web", services.web),
-    ("migrate", services.migrate),
+COMMANDS: tuple[tuple[str, Callable[..., None], access.Access], ...] = (
+    ("demo", services.demo, access.MACHINE),
+    ("up", services.up, access.MACHINE),
+    ("validate", definitions.validate, access.MACHINE),
+    ("save", definitions.save, access.OF_THE_TYPE),
+    ("import", definitions.import_contacts, access.IMPORT_CONTACTS),
+    ("import-ncx", ncx.import_ncx, access.OF_THE_TYPE),
+    ("history", history.history, access.OF_THE_TYPE),
+    ("launch", runs.launch, access.RUN_CAMPAIGNS),
+    ("status", runs.status, access.READ_CAMPAIGNS),
+    ("report", runs.report, access.READ_CAMPAIGNS),
+    ("pause", runs.pause, access.RUN_CAMPAIGNS),
+    ("resume", runs.resume, access.RUN_CAMPAIGNS),
+    ("cancel", runs.cancel, access.RUN_CAMPAIGNS),
+    ("holds list", holds.list_held, access.READ_CAMPAIGNS),
+    ("holds settle", holds.settle, access.RUN_CAMPAIGNS),
+    ("tokens create", tokens.create, access.GIVE_TOKENS),
+    ("tokens list", tokens.list_all, access.GIVE_TOKENS),
+    ("tokens revoke", tokens.revoke, access.GIVE_TOKENS),
+    ("sandbox", services.sandbox, access.MACHINE),
+    ("web", services.web, access.MACHINE),
+    ("migrate", services.migrate, access.MACHINE),
 )
-for name, command in COMMANDS:
-    app.command(name)(command)
-app.add_typer(holds.app)
+"""Every command, in the order of the help, with the scopes it needs."""
+
+GROUPS = {
+    "holds": "Messages that may or may not have left: list them, settle them.",
+    "tokens": "API tokens: create, list, revoke.",
+}
+
+_groups = {name: typer.Typer(name=name, help=text, no_args_is_help=True) for name, text in GROUPS.items()}
+for _name, _command, _access in COMMANDS:
+    _group, _, _word = _name.rpartition(" ")
+    (_groups[_group] if _group else app).command(_word)(access.needing(_access, _command))
+for _group_app in _groups.values():
+    app.add_typer(_group_app)
 
 
 def main() -> None:

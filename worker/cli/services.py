@@ -89,7 +89,9 @@ def migrate(*, as_json: AsJson = False) -> None:
     from worker.cli.context import open_store
     from worker.cli.output import show
     from worker.runtime.settings import load_settings
+    from worker.schema.service import SchemaService
 
     with open_store(load_settings()) as store:
         store.migrate()
+        SchemaService(store, store.now).reindex()
     show({"migrated": True}, as_json=as_json, text="the database is up to date")

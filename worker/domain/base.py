@@ -9,6 +9,7 @@
 import difflib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
@@ -137,6 +138,7 @@ class Document(BaseModel):
         return {key: value for key, value in data.items() if key not in known or not _is_empty(value)}
 
     @classmethod
+    @cache
     def wire_keys(cls) -> frozenset[str]:
         """The keys this version knows, as they are written."""
         return frozenset(field.alias or name for name, field in cls.model_fields.items())

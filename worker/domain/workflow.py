@@ -12,11 +12,11 @@ from pydantic import Field
 
 from worker.domain.base import Document
 from worker.domain.faults import Fault, Invalid
-from worker.domain.workflow_actions import Origin
-from worker.domain.workflow_read import build, initial_state, near_misses, read_functions, read_states
+from worker.domain.workflow_actions import CallFunction, Origin
+from worker.domain.workflow_read import build, near_misses, read_flow, read_functions
 from worker.domain.workflow_states import Function, State, resolve_state
 
-__all__ = ["Function", "State", "Workflow", "parse_workflow", "resolve_state"]
+__all__ = ["Function", "State", "Workflow", "called_workflows", "parse_workflow", "resolve_state"]
 
 MAX_ACTIONS: Final = 10_000
 
@@ -42,12 +42,12 @@ class Workflow(Document):
             raise Invalid(cls.TYPE, [Fault((), "must be an object with states")])
         faults: list[Fault] = []
         near_misses(data, _KEYS, (), faults)
-        states = read_states(data.get("states"), ("states",), faults)
+        initial, states = read_flow(data.get("states"), data.get("initialStateId"), (), "initialStateId", faults)
         fields = {
             **{str(key): value for key, value in data.items()},
             "states": states,
             "functions": read_functions(data.get("functions") or {}, faults),
-            "initialStateId": initial_state(data.get("initialStateId"), states, ("initialStateId",), faults),
+            "initialStateId": initial,
         }
         workflow = build(cls, fields, Origin(), faults)
         if workflow is not None:
@@ -61,6 +61,17 @@ class Workflow(Document):
         yield "", self.initial_state_id, self.states
         for name, function in self.functions.items():
             yield name, function.initial_state, function.states
+
+
+def called_workflows(workflow: Workflow) -> frozenset[str]:
+    """The names its actions call: functions of its own, or other workflows."""
+    return frozenset(
+        action.function
+        for _, _, states in workflow.scopes()
+        for state in states.values()
+        for action in state.actions
+        if isinstance(action, CallFunction)
+    )
 
 
 def parse_workflow(data: Any) -> Workflow:

@@ -3,10 +3,11 @@
 1. An alias means exactly what our action means. What it cannot mean here is refused by name, with the reason.
 2. NCX documents carry many properties about their editor and their agents; those are passed over. A property that
    would change what happens and that we cannot honor is refused.
+3. `workitem.data` is what actions set and, else, what came with the person: here a field of the contact.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,23 +33,45 @@ class Alias:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def ncx_name(name: str) -> str:
-    """A name of the workitem as our templates and conditions call it."""
-    for theirs, ours in (("workitem.data.", "vars."), ("workitem.contact.", "contact.")):
-        if name.startswith(theirs):
-            return ours + name.removeprefix(theirs)
-    return name
+def ncx_condition(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A condition as the editor of NCX leaves it: NONE with half-filled expressions, words in any case.
+
+    An empty right side is "not set", so that it can be asked for.
+    """
+    kind = str(raw.get("conditionType") or "").strip().upper()
+    expressions = raw.get("expressions") or ()
+    if kind == "NONE" or not expressions:
+        return {"conditionType": "NONE"}
+    if not isinstance(expressions, Sequence) or isinstance(expressions, str):
+        return {"conditionType": kind, "expressions": expressions}
+    return {"conditionType": kind, "expressions": [_expression(expression) for expression in expressions]}
+
+
+def _expression(raw: Any) -> Any:
+    if not isinstance(raw, Mapping):
+        return raw
+    right, operator = raw.get("rightExpression"), raw.get("operator")
+    return {
+        **raw,
+        "operator": operator.strip() if isinstance(operator, str) else operator,
+        "rightExpression": None if isinstance(right, str) and not right.strip() else right,
+    }
 
 
 def _text(value: Any) -> Any:
     """`${name}` becomes a Liquid output. Raises ValueError for anything else between the braces."""
-    return _INTERPOLATION.sub(lambda match: _output(match[1]), value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return _INTERPOLATION.sub(lambda match: _output(match[1], "holds ${…} with more than a name"), value)
 
 
-def _output(expression: str) -> str:
-    if not _NAME.fullmatch(expression.strip()):
-        raise ValueError("holds ${…} with more than a name; write it as a Liquid template")
-    return "{{ " + ncx_name(expression.strip()) + " }}"
+def _output(expression: str, otherwise: str) -> str:
+    """The output of a name; `otherwise` is what is wrong with anything else."""
+    name = expression.strip()
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{otherwise}; write it as a Liquid template")
+    contact = "workitem.contact."
+    return "{{ " + ("contact." + name.removeprefix(contact) if name.startswith(contact) else name) + " }}"
 
 
 def _value(value: Any) -> Any:
@@ -62,7 +85,7 @@ def _value(value: Any) -> Any:
         return text == "true"
     if _NUMBER.fullmatch(text):
         return float(text) if "." in text else int(text)
-    return _text(text) if "${" in text else _output(text)
+    return _text(text) if "${" in text else _output(text, "is neither a name, a number nor a quoted text")
 
 
 def _address(value: Any) -> Any:
@@ -91,7 +114,7 @@ _SMS: Final = Alias(
     names={"toAddress": "to", "fromAddress": "from"},
     read={"message": _text, "to": _address, "from": _address},
 )
-_TEMPLATE_ID: Final = "templates are not stored apart here; write the text into the action"
+_TEMPLATE_ID: Final = "a workflow carries its own texts here; write the template's text into the action"
 
 ALIASES: Final[Mapping[str, Alias]] = {
     "smsmessageconsumer": _SMS,
@@ -116,7 +139,7 @@ ALIASES: Final[Mapping[str, Alias]] = {
     "savevariable": Alias(
         type="setVariable",
         names={"variableName": "name", "rightExpression": "value"},
-        read={"name": lambda name: ncx_name(str(name)).removeprefix("vars."), "value": _value},
+        read={"name": lambda name: str(name).strip().removeprefix("workitem.data."), "value": _value},
     ),
     "function": Alias(type="callFunction", names={"functionId": "function"}),
     "functionreturn": Alias(type="return"),

@@ -14,15 +14,18 @@ from pydantic import BaseModel, ValidationError
 from worker.domain.base import closest, faults_of
 from worker.domain.faults import Fault, Path
 from worker.domain.workflow_actions import ACTIONS, AnyAction, Origin, Triples
-from worker.domain.workflow_ncx import ALIASES, CANNOT_RUN, Alias
+from worker.domain.workflow_ncx import ALIASES, CANNOT_RUN, Alias, ncx_condition
+from worker.domain.workflow_reach import reached
 from worker.domain.workflow_states import Function, State, resolve_state
 
 _RESERVED: Final = "/:"
 """Characters that separate the parts of a message's name; no id may hold them."""
 
 _STATE_KEYS: Final = ("name", "category", "actions")
-_FUNCTION_KEYS: Final = ("initialState", "states")
+_FUNCTION_KEYS: Final = ("initialState", "initialStateId", "states")
 _ID_KEYS: Final = ("id", "_id", "campaignStateId", "key")
+_ENVELOPE: Final = ("id", "_id", "name", "description", "icon")
+"""What NCX says of an action outside of its properties; inside, these keys mean something else."""
 
 
 def suggestion(word: str, known: Collection[str]) -> str:
@@ -44,14 +47,27 @@ def read_functions(data: Any, faults: list[Fault]) -> dict[str, Function]:
             faults.append(Fault(path, "must be an object with states"))
             continue
         near_misses(body, _FUNCTION_KEYS, path, faults)
-        states = read_states(body.get("states"), (*path, "states"), faults)
-        named = body.get("initialState") or body.get("initialStateId")
-        initial = initial_state(named, states, (*path, "initialState"), faults)
+        key = "initialState" if body.get("initialState") else "initialStateId"
+        initial, states = read_flow(body.get("states"), body.get(key), path, key, faults)
         fields = {**body, "initialState": initial, "states": states}
         function = build(Function, fields, Origin(path), faults)
         if function is not None:
             functions[str(name)] = function
     return functions
+
+
+def read_flow(data: Any, named: Any, path: Path, key: str, faults: list[Fault]) -> tuple[str, dict[str, State]]:
+    """The state to begin in and the states, those of NCX only as far as they are reached.
+
+    `named` is what the document says under `key`. Where something that is reached has a fault, all faults are told.
+    """
+    found: list[Fault] = []
+    states = read_states(data, (*path, "states"), found)
+    initial = initial_state(named, states, (*path, key), found)
+    part = reached(initial, states)
+    if any(part.concerns(fault) for fault in found):
+        faults += found
+    return initial, part.states
 
 
 def initial_state(named: Any, states: Mapping[str, State], path: Path, faults: list[Fault]) -> str:
@@ -118,18 +134,19 @@ def _action(raw: Any, path: Path, counts: Counter[str], faults: list[Fault]) -> 
     if not isinstance(raw, Mapping):
         faults.append(Fault(path, "must be an object with a type"))
         return None
-    kind, alias = _kind(raw.get("type"), path, faults)
+    properties: Any = raw.get("properties")
+    nested = isinstance(properties, Mapping)
+    kind, alias = _kind(raw.get("type"), path, faults, nested=nested)
     if kind is None:
         return None
     counts[kind] += 1
-    properties: Any = raw.get("properties")
-    nested = isinstance(properties, Mapping)
     origin = Origin((*path, "properties") if nested else path, {o: t for t, o in alias.names.items()} if alias else {})
     fields = {key: value for key, value in raw.items() if key not in ("type", "properties") and value is not None}
     if alias or nested:  # the NCX envelope has an editor's name, which is not the variable of a setVariable
         fields.pop("name", None)
     if nested:
-        fields |= {key: value for key, value in properties.items() if value is not None}
+        outside = _ENVELOPE if alias else ()
+        fields |= {key: value for key, value in properties.items() if value is not None and key not in outside}
     before = len(faults)
     fields = _translated(alias, fields, origin, faults) if alias else fields
     fields["type"] = kind
@@ -137,12 +154,16 @@ def _action(raw: Any, path: Path, counts: Counter[str], faults: list[Fault]) -> 
     model = ACTIONS[kind]
     _unknown_keys(model, fields, origin, faults, forgiving=alias is not None)
     fields["condition"] = _condition(fields.get("condition"), origin.of("condition"), faults)
-    action = build(model, fields | {"origin": origin}, origin, faults)
+    found: list[Fault] = []
+    action = build(model, fields | {"origin": origin}, origin, found)
+    told = {fault.path for fault in faults[before:]}  # what could not be read is missing now, and that is no news
+    faults += (fault for fault in found if fault.path not in told)
     return action if len(faults) == before else None
 
 
-def _kind(kind: Any, path: Path, faults: list[Fault]) -> tuple[str | None, Alias | None]:
-    if isinstance(kind, str) and kind in ACTIONS:
+def _kind(kind: Any, path: Path, faults: list[Fault], *, nested: bool) -> tuple[str | None, Alias | None]:
+    """Our type, and the alias it was written as. `nested`: in the envelope of NCX, where some are called as ours."""
+    if isinstance(kind, str) and kind in ACTIONS and not (nested and kind in ALIASES):
         return kind, None
     if isinstance(kind, str) and kind.casefold() in ALIASES:
         alias = ALIASES[kind.casefold()]
@@ -163,7 +184,10 @@ def _kind(kind: Any, path: Path, faults: list[Fault]) -> tuple[str | None, Alias
 def _translated(alias: Alias, fields: Mapping[str, Any], origin: Origin, faults: list[Fault]) -> dict[str, Any]:
     """The properties of an NCX action under our names, their values read."""
     ours: dict[str, Any] = {}
+    theirs = {alias.names[key] for key in fields if key in alias.names}
     for key, value in fields.items():
+        if key in theirs - alias.names.keys():
+            continue  # the same under our name: in NCX that is something else, or was left behind
         if key in alias.refused and value:
             faults.append(Fault((*origin.path, key), "cannot be honored here", alias.refused[key]))
             continue
@@ -171,7 +195,8 @@ def _translated(alias: Alias, fields: Mapping[str, Any], origin: Origin, faults:
         try:
             ours[name] = alias.read[name](value) if name in alias.read else value
         except ValueError as error:
-            faults.append(Fault((*origin.path, key), str(error)))
+            message, _, hint = str(error).partition("; ")
+            faults.append(Fault((*origin.path, key), message, hint))
     return ours
 
 
@@ -189,7 +214,7 @@ def _condition(raw: Any, path: Path, faults: list[Fault]) -> str | Triples | Non
     if raw is None or raw == "" or isinstance(raw, str):
         return raw or None
     if isinstance(raw, Mapping):
-        triples = build(Triples, dict(raw), Origin(path), faults)
+        triples = build(Triples, ncx_condition(raw), Origin(path), faults)
         return triples if triples and triples.expressions and triples.condition_type != "NONE" else None
     faults.append(Fault(path, "must be a CEL text, or conditionType and expressions"))
     return None

@@ -2,6 +2,8 @@
 
 1. A name that a text puts out as it is must be known. One that is only asked about may be unknown, unless it is so near
    to a known one that it is surely a slip.
+2. What NCX knows of a workitem and we do not, never comes: asking for it would decide nothing. `workitem.data` is what
+   actions set and what came with the person.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -19,6 +21,7 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
     "outcome": frozenset({"message", "channel", "disposition", "category"}),
     "workitem": frozenset({"data", "contact", "type", "to", "from"}),
 }
+_DATA: Final = ("workitem", "data")
 ROOTS: Final = frozenset({"contact", "campaign", "vars", "reply", "outcome"})
 """What a name can begin with; `workitem` too, for documents from NCX."""
 
@@ -45,14 +48,17 @@ def _variables(flows: Mapping[str, plan.Flow]) -> frozenset[str]:
 
 def _judge(use: Use, known: Mapping[str, Collection[str]], fields: Collection[str]) -> Iterator[Fault]:
     root, *rest = use.name or ("",)
-    if root not in ROOTS and root != "workitem":
+    if use.name[:2] == _DATA:
+        if len(use.name) > len(_DATA) and use.name[2] not in known["vars"]:
+            yield from _judge(Use(use.path, ("contact", *use.name[2:]), use.required), known, fields)
+    elif root not in ROOTS and root != "workitem":
         yield Fault(use.path, f"there is no {root or 'such name'}", _root_hint(root, fields))
     elif not rest:
         if use.required:
             yield Fault(use.path, f"puts out the whole of {root}", f"name a part of it, like {root}.name")
     elif root in known and rest[0] not in known[root]:
         meant = closest(rest[0], tuple(known[root]))
-        if meant or use.required:
+        if meant or use.required or root == "workitem":
             yield Fault(use.path, _unknown(root, rest[0]), f"did you mean {root}.{meant}?" if meant else _remedy(root))
 
 

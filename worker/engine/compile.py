@@ -227,6 +227,7 @@ class Compiler:
             name = f"@{action.function}"
             self._asked.setdefault(name, (action.function, ""))
             return name
+        self.resolved = False
         known = [*self.workflows[self._document].functions, *self.workflows]
         self._fault(
             action, ("function",), f"there is no function {action.function}", suggestion(action.function, known)

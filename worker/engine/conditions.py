@@ -1,7 +1,8 @@
 """Conditions: CEL strings and NCX triples, compiled to one form.
 
 1. Both forms mean the same here; which one was written is forgotten.
-2. NCX names are known: `workitem.data` is `vars`; `workitem` also has `from`, `to` and `type` (`worker.engine.walk`).
+2. NCX names are known: `workitem.data` is `vars`, else `contact`; `workitem` also has `from`, `to` and `type`
+   (`worker.engine.walk`).
 3. Never `eval`.
 """
 

@@ -119,7 +119,7 @@ class Walk:
         notes = list(self.messages.values())
         channel = notes[-1].channel if notes else min(self.definition.channels, default=ChannelKind.SMS)
         return {
-            "data": self.variables,
+            "data": {**recipient.fields, **self.variables},  # what came with the person, unless it was set since
             "contact": recipient.fields,
             "type": _WORKITEM[channel],
             "to": recipient.email if channel is ChannelKind.EMAIL else recipient.phone,

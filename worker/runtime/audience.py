@@ -14,7 +14,7 @@ from ulid import ULID
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import NotWritable
 from worker.runtime.importing import Audience, Imported, Rejected, RejectFile, open_audience
-from worker.store.rows import ContactRow, Document, DocumentType, Suppression
+from worker.store.rows import ContactRow, DocumentType, Suppression
 
 BATCH = 2000
 
@@ -128,7 +128,5 @@ def _list_id(rt: Runtime, name: str) -> str:
     if found is not None:
         return found.id
     list_id = f"lst_{ULID()}".lower()
-    data = {"contactListId": list_id, "name": name, "objectType": str(DocumentType.CONTACT_LIST)}
-    document = Document(type=DocumentType.CONTACT_LIST, id=list_id, name=name, data=data)
-    rt.store.put_documents(tenant_id, [document], rt.now())
+    rt.schema.save(rt.actor, [(DocumentType.CONTACT_LIST, list_id, {"contactListId": list_id, "name": name})])
     return list_id

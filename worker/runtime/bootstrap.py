@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import getpass
 import os
 import socket
 from collections.abc import Callable, Coroutine
@@ -21,6 +22,8 @@ from worker.runtime.channels import make_channel
 from worker.runtime.clock import Clock, DatabaseClock
 from worker.runtime.hints import Hint
 from worker.runtime.settings import Settings
+from worker.schema.scopes import operator
+from worker.schema.service import SchemaService
 from worker.store.facade import Store
 
 T = TypeVar("T")
@@ -36,6 +39,9 @@ class Runtime:
         self.store = store
         self.hint = hint
         self.clock = clock or DatabaseClock(store.now)
+        self.schema = SchemaService(store, self.now, default_region=settings.default_region)
+        self.actor = operator(settings.tenant_id, getpass.getuser())
+        """Whose work a command does: whoever sits at this machine, unless a token says otherwise."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._patience = settings.patience
         self._runner: asyncio.Runner | None = None

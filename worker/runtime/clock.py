@@ -43,7 +43,7 @@ class Clock(Protocol):
 
 
 def wall() -> datetime:
-    """What this machine's clock shows, aware, UTC: for nothing but the age of what a provider has signed."""
+    """What this machine's clock shows, aware, UTC: for the age of what a provider signed, and to date an error."""
     return datetime.now(UTC)  # noqa: TID251 - the one place
 
 

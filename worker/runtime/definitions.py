@@ -8,44 +8,21 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path as File
 from typing import Any, Final
 
-from worker.domain.base import Document, closest
-from worker.domain.campaign import Campaign, CampaignSupervisor
-from worker.domain.contact import Contact
-from worker.domain.contact_list import ContactList
+from worker.domain.base import closest
+from worker.domain.campaign import Campaign
 from worker.domain.disposition import Disposition
 from worker.domain.dispositions import SYSTEM
-from worker.domain.email_account import EmailAccount
 from worker.domain.faults import Fault, Invalid
-from worker.domain.user import User
-from worker.domain.workflow import parse_workflow
+from worker.domain.workflow import Workflow, parse_workflow
 from worker.engine.check import check
 from worker.runtime.source_files import LocatedFault, Source, find_files, read_sources
+from worker.schema.rules import read_document
+from worker.schema.types import TYPES, SchemaType
 
-_MODELS: Final[tuple[type[Document], ...]] = (
-    Campaign,
-    Disposition,
-    User,
-    EmailAccount,
-    Contact,
-    ContactList,
-    CampaignSupervisor,
-)
-_BY_TYPE: Final = {model.TYPE: model for model in _MODELS}
-_WORKFLOW: Final = "workflow"
-_ID_KEYS: Final = {
-    "campaign": "campaignId",
-    _WORKFLOW: "workflowId",
-    "disposition": "dispositionId",
-    "user": "userId",
-    "emailaccount": "emailAccountId",
-    "contact": "contactId",
-    "contactlist": "contactListId",
-    "supervisorcampaign": "supervisorCampaignId",
-}
+_WORKFLOW: Final = Workflow.TYPE
 _SIGNS: Final = (
     (_WORKFLOW, {"states"}),
     ("supervisorcampaign", {"supervisorCampaignId"}),
@@ -57,10 +34,6 @@ _SIGNS: Final = (
     ("contact", {"contactId", "phone", "mobile", "email"}),
 )
 """Keys that only one type of document has, the surest first."""
-
-_SLIP: Final = 0.86
-_NO_SLIPS: Final = frozenset({"emailaccountId"})
-"""Keys of NCX that only look like ours."""
 
 
 class BadDefinitions(ValueError):
@@ -134,57 +107,26 @@ def _read(source: Source, default_region: str) -> Definition:
     if not isinstance(data, Mapping):
         raise Invalid("document", [Fault((), "must be a map of keys to values", "begin with objectType: campaign")])
     kind = _type_of(data)
-    try:
-        if kind == _WORKFLOW:
-            wire = {**data, **_beginnings(data), "objectType": _WORKFLOW}
-        else:
-            wire = _BY_TYPE[kind].parse(data, default_region).to_wire()
-    except Invalid as error:
-        raise Invalid(error.subject, [*_slips(kind, data), *error.faults]) from None
-    if slips := list(_slips(kind, data)):
-        raise Invalid(kind, slips)
-    name = str(wire.get("name") or "")
-    identifier = str(wire.get(_ID_KEYS[kind]) or wire.get("_id") or _slug(name))
-    return Definition(type=kind, id=identifier, name=name, data={**wire, _ID_KEYS[kind]: identifier}, source=source)
+    model, wire = read_document(kind, data, default_region)
+    identifier = kind.id_of(wire) or _slug(model.name)
+    data = {**wire, kind.id_key: identifier}
+    return Definition(type=kind.name, id=identifier, name=model.name, data=data, source=source)
 
 
-def _beginnings(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a workflow and its functions begin, spelled out: the store keeps no order that has a first state."""
-    workflow = parse_workflow(data)
-    functions = {
-        name: {**data["functions"][name], "initialState": function.initial_state}
-        for name, function in workflow.functions.items()
-    }
-    return {"initialStateId": workflow.initial_state_id} | ({"functions": functions} if functions else {})
-
-
-def _type_of(data: Mapping[str, Any]) -> str:
+def _type_of(data: Mapping[str, Any]) -> SchemaType:
     """The type it states, or the one its keys tell. Raises Invalid."""
     stated = data.get("objectType")
-    if stated in _ID_KEYS:
-        return str(stated)
-    known = ", ".join(_ID_KEYS)
+    if isinstance(stated, str) and stated in TYPES:
+        return TYPES[stated]
+    known = ", ".join(TYPES)
     if stated:
-        meant = closest(stated, list(_ID_KEYS))
+        meant = closest(stated, list(TYPES))
         hint = f"did you mean {meant}?" if meant else f"one of {known}"
         raise Invalid("document", [Fault(("objectType",), f"there is no type {stated!r}", hint)])
     found = next((kind for kind, signs in _SIGNS if signs.intersection(data)), "")
     if not found:
         raise Invalid("document", [Fault((), "does not say what it is", f"add objectType, one of {known}")])
-    return found
-
-
-def _slips(kind: str, data: Mapping[str, Any]) -> Iterator[Fault]:
-    """Unknown keys that are nearly a known one which is missing. Workflows look for theirs themselves."""
-    if kind == _WORKFLOW:
-        return
-    known = _BY_TYPE[kind].wire_keys()
-    absent = {key.lower(): key for key in known if key not in data}
-    for key in data:
-        if key not in known | _NO_SLIPS:
-            near = get_close_matches(key.lower().replace("_", ""), absent, n=1, cutoff=_SLIP)
-            if near:
-                yield Fault((key,), "is not a key of this document", f"did you mean {absent[near[0]]}?")
+    return TYPES[found]
 
 
 def _twins(documents: Iterable[Definition]) -> Iterator[LocatedFault]:
@@ -196,7 +138,7 @@ def _twins(documents: Iterable[Definition]) -> Iterator[LocatedFault]:
             if value and first is not document:
                 place = first.source.locate(Fault((), ""))
                 message = f"there is another {document.type} with this {what} in {place.file}:{place.line}"
-                key = _ID_KEYS[document.type] if what == "id" else "name"
+                key = TYPES[document.type].id_key if what == "id" else "name"
                 yield document.source.locate(Fault((key,), message, "rename or remove one"))
                 break
 

@@ -1,13 +1,13 @@
 """Everything a launch needs, gathered and checked before anything is created; all that is wrong is said at once."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from worker.domain.base import references
 from worker.domain.campaign import Campaign
 from worker.domain.disposition import Disposition
-from worker.domain.workflow import Workflow, parse_workflow
-from worker.domain.workflow_actions import CallFunction
+from worker.domain.workflow import called_workflows, parse_workflow
 from worker.engine.check import check
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch, NotFound
@@ -50,7 +50,7 @@ def gather(rt: Runtime, request: Launch) -> Snapshot:
     workflows = _documents(rt, request, DocumentType.WORKFLOW)
     needed = _reachable(str(campaign.data.get("workflowId", "")), workflows)
     return Snapshot(
-        campaign=campaign,
+        campaign=_with_joined(rt, request, campaign),
         contact_list=_find_list(rt, request),
         workflows={workflow_id: workflows[workflow_id] for workflow_id in needed},
         dispositions=tuple(_documents(rt, request, DocumentType.DISPOSITION).values()),
@@ -117,6 +117,16 @@ def _find_campaign(rt: Runtime, request: Launch) -> Document:
     return found
 
 
+def _with_joined(rt: Runtime, request: Launch, campaign: Document) -> Document:
+    """The campaign with the dispositions that join documents add to it."""
+    joins = _documents(rt, request, DocumentType.CAMPAIGN_DISPOSITION).values()
+    joined = [str(join["dispositionId"]) for join in joins if join.get("campaignId") == campaign.id]
+    if not joined:
+        return campaign
+    own = references(campaign.data.get("dispositions"), "dispositionId")
+    return replace(campaign, data={**campaign.data, "dispositions": list(dict.fromkeys([*own, *joined]))})
+
+
 def _find_list(rt: Runtime, request: Launch) -> Document:
     lists = rt.store.list_documents(request.tenant_id, DocumentType.CONTACT_LIST)
     if not request.contact_list and len(lists) == 1:
@@ -144,15 +154,5 @@ def _reachable(first: str, workflows: Mapping[str, Mapping[str, Any]]) -> set[st
         workflow_id = waiting.pop()
         if workflow_id in workflows and workflow_id not in found:
             found.add(workflow_id)
-            waiting |= _called(parse_workflow(workflows[workflow_id]))
+            waiting |= called_workflows(parse_workflow(workflows[workflow_id]))
     return found
-
-
-def _called(workflow: Workflow) -> set[str]:
-    return {
-        action.function
-        for _, _, states in workflow.scopes()
-        for state in states.values()
-        for action in state.actions
-        if isinstance(action, CallFunction)
-    }

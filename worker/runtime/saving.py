@@ -13,8 +13,13 @@ from worker.store.rows import Document
 def save_definitions(rt: Runtime, paths: Iterable[Path]) -> Definitions:
     """Check the files and save what they define. Raises BadDefinitions, NameTaken."""
     definitions = load_definitions(paths, default_region=rt.settings.default_region)
-    rt.store.put_documents(rt.settings.tenant_id, _documents(definitions), rt.now())
+    save(rt, definitions)
     return definitions
+
+
+def save(rt: Runtime, definitions: Definitions) -> None:
+    """Save definitions that have been checked, all or none. Raises NameTaken."""
+    rt.schema.save(rt.actor, [(d.type, d.id, d.data) for d in definitions.documents])
 
 
 def read_campaign(rt: Runtime, path: Path) -> tuple[str, tuple[Document, ...]]:
@@ -26,13 +31,9 @@ def read_campaign(rt: Runtime, path: Path) -> tuple[str, tuple[Document, ...]]:
     campaigns = list(definitions.campaigns)
     if len(campaigns) != 1:
         raise CannotLaunch([f"{path} defines {len(campaigns)} campaigns; name a file or folder that defines one"])
-    return campaigns[0], _documents(definitions)
+    return campaigns[0], tuple(rt.schema.drafts((d.type, d.id, d.data) for d in definitions.documents))
 
 
 def counts(definitions: Definitions) -> dict[str, int]:
     """How many documents of each type."""
     return dict(Counter(document.type for document in definitions.documents))
-
-
-def _documents(definitions: Definitions) -> tuple[Document, ...]:
-    return tuple(Document(type=d.type, id=d.id, name=d.name, data=d.data) for d in definitions.documents)

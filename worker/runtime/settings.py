@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     redis_url: str = "redis://127.0.0.1:6379/0"
     public_url: str = Field(default="http://127.0.0.1:8080", description="where providers reach our HTTP process")
     tenant_id: str = "default"
+    campaigns_token: SecretStr = Field(default=SecretStr(""), description="commands may do what this API token may")
     default_region: str = Field(default="US", description="ISO 3166 country of numbers written without one")
     default_timezone: str = "UTC"
 
@@ -73,6 +74,9 @@ class Settings(BaseSettings):
     email_resend_after_seconds: float | None = Field(
         default=None, description="resend a mail of unknown fate after this silence; unset: hold it for a person"
     )
+
+    api_requests_per_second: float = Field(default=100.0, ge=0, description="per token and web process; 0: no limit")
+    api_burst: int = Field(default=200, ge=1, description="requests a token that has rested may make at once")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = False

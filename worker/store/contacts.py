@@ -5,21 +5,23 @@
 2. An import is idempotent: the same rows again change nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Text, func, or_, select, true, update
 
+from worker.domain.search import keyword_term
 from worker.store import dialect, suppressions
 from worker.store.codec import from_json, millis, to_json
+from worker.store.document_tables import LIVE_CONTACT, contact_list_members, contacts, is_set
+from worker.store.documents import stamp_of
 from worker.store.rows import ContactRow, ImportCounts, Suppression
-from worker.store.tables import contact_list_members, contacts
 
-_KEPT = ("external_id", "phone", "email", "timezone", "fields", "blocked")
-_COLUMNS = ("tenant_id", "contact_id", *_KEPT, "created_at", "updated_at")
-_CHANGED = ("tenant_id", "contact_id", *_KEPT)
+KEPT = ("external_id", "phone", "email", "timezone", "fields", "blocked", "first_name_key", "last_name_key")
+COLUMNS = ("tenant_id", "contact_id", *KEPT, "created_at", "modified_at")
+_CHANGED = ("tenant_id", "contact_id", *KEPT)
 
 
 def import_batch(
@@ -36,7 +38,7 @@ def import_batch(
     What a row leaves empty keeps its value, and a row never unblocks. Where its address belongs to another contact,
     that one is put on the list and nobody is changed.
     """
-    dialect.serialize(conn, f"contacts:{tenant_id}")
+    serialize(conn, tenant_id)
     rows = _distinct(batch)
     known = _known(conn, tenant_id, rows)
     at = millis(now)
@@ -46,19 +48,19 @@ def import_batch(
         owners = [known[key] for key in _identities(row) if key in known]
         if not owners:
             contact_id = dialect.new_id(conn)
-            new.append((tenant_id, contact_id, *_values(row), at, at))
+            new.append((tenant_id, contact_id, *values(row), at, at))
         elif not _is_one_person(row, owners):
             contact_id = owners[-1].contact_id  # whoever has the address is on the list; nobody is changed
             duplicates += 1
         else:
             contact_id = owners[0].contact_id
-            values = _values(_merged(row, owners[0]))
-            if values == tuple(getattr(owners[0], name) for name in _KEPT):
+            written = values(_merged(row, owners[0]))
+            if written == tuple(getattr(owners[0], name) for name in KEPT):
                 unchanged += 1
             else:
-                changed.append((tenant_id, contact_id, *values))
+                changed.append((tenant_id, contact_id, *written))
         members.append((tenant_id, contact_list_id, contact_id))
-    dialect.bulk_insert(conn, contacts, _COLUMNS, new)
+    dialect.bulk_insert(conn, contacts, COLUMNS, new)
     _update(conn, changed, at)
     _join_list(conn, members)
     suppressions.add(conn, tenant_id, suppressed, now)
@@ -70,19 +72,20 @@ def find(conn: Connection, tenant_id: str, address: str) -> list[ContactRow]:
     wanted = suppressions.normal(address)
     query = select(contacts).where(
         contacts.c.tenant_id == tenant_id,
+        LIVE_CONTACT,
         or_(
-            (contacts.c.phone == wanted) & (contacts.c.phone != ""),
-            (contacts.c.email == wanted) & (contacts.c.email != ""),
+            (contacts.c.phone == wanted) & is_set(contacts.c.phone),
+            (contacts.c.email == wanted) & is_set(contacts.c.email),
         ),
     )
-    return [_contact(row) for row in conn.execute(query).all()]
+    return [contact_of(row) for row in conn.execute(query).all()]
 
 
 def get(conn: Connection, tenant_id: str, contact_id: str) -> ContactRow | None:
-    """One person; None if there is none."""
+    """One person, a deleted one too; None if there is none."""
     query = select(contacts).where(contacts.c.tenant_id == tenant_id, contacts.c.contact_id == contact_id)
     found = conn.execute(query).first()
-    return _contact(found) if found else None
+    return contact_of(found) if found else None
 
 
 def block(conn: Connection, tenant_id: str, contact_id: str, *, blocked: bool, now: datetime) -> bool:
@@ -90,7 +93,7 @@ def block(conn: Connection, tenant_id: str, contact_id: str, *, blocked: bool, n
     change = (
         update(contacts)
         .where(contacts.c.tenant_id == tenant_id, contacts.c.contact_id == contact_id)
-        .values(blocked=blocked, updated_at=millis(now))
+        .values(blocked=blocked, modified_at=millis(now))
     )
     return conn.execute(change).rowcount > 0
 
@@ -145,7 +148,10 @@ def _known(conn: Connection, tenant_id: str, rows: Sequence[ContactRow]) -> dict
             given = dialect.records(conn, {"value": Text()}, wanted)
             column = contacts.c[kind]
             query = select(contacts).where(
-                contacts.c.tenant_id == tenant_id, column.in_(select(given.c.value)), column != ""
+                contacts.c.tenant_id == tenant_id,
+                column.in_(select(given.c.value)),
+                is_set(column),
+                LIVE_CONTACT,
             )
             known |= {(kind, getattr(found, kind)): found for found in conn.execute(query).all()}
     return known
@@ -169,9 +175,26 @@ def _merged(row: ContactRow, owner: Row[Any]) -> ContactRow:
     )
 
 
-def _values(row: ContactRow) -> tuple[Any, ...]:
+def values(row: ContactRow) -> tuple[Any, ...]:
+    """What is kept of a row, as columns."""
+    names = name_keys(row.fields)
     email = suppressions.normal(row.email)
-    return (row.external_id, row.phone, email, row.timezone, to_json(row.fields), row.blocked)
+    return (row.external_id, row.phone, email, row.timezone, to_json(row.fields), row.blocked, *names)
+
+
+def name_keys(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """First and last name as searches ask for them; of who has neither, the whole name as the first."""
+    first, last, whole = (keyword_term(_text(fields.get(key))) for key in ("firstName", "lastName", "name"))
+    return first or ("" if last else whole), last
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def serialize(conn: Connection, tenant_id: str) -> None:
+    """Wait for whoever else writes contacts of this tenant: two must not become owners of one address."""
+    dialect.serialize(conn, f"contacts:{tenant_id}")
 
 
 def _update(conn: Connection, changed: Sequence[tuple[Any, ...]], at: int) -> None:
@@ -181,7 +204,7 @@ def _update(conn: Connection, changed: Sequence[tuple[Any, ...]], at: int) -> No
     conn.execute(
         update(contacts)
         .where(contacts.c.tenant_id == given.c.tenant_id, contacts.c.contact_id == given.c.contact_id)
-        .values({name: given.c[name] for name in _KEPT} | {"updated_at": at})
+        .values({name: given.c[name] for name in KEPT} | {"modified_at": at})
     )
 
 
@@ -194,7 +217,8 @@ def _join_list(conn: Connection, members: Sequence[tuple[str, str, str]]) -> Non
     conn.execute(insert.on_conflict_do_nothing())
 
 
-def _contact(row: Row[Any]) -> ContactRow:
+def contact_of(row: Row[Any]) -> ContactRow:
+    """A row as the rest of the worker knows it."""
     return ContactRow(
         contact_id=row.contact_id,
         external_id=row.external_id,
@@ -203,4 +227,6 @@ def _contact(row: Row[Any]) -> ContactRow:
         timezone=row.timezone,
         fields=from_json(row.fields),
         blocked=row.blocked,
+        deleted=row.deleted,
+        stamp=stamp_of(row),
     )

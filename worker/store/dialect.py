@@ -10,6 +10,7 @@
 """
 
 import fcntl
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ from sqlalchemy.types import TypeEngine
 
 from worker.store import codec
 from worker.store.codec import to_json
-from worker.store.errors import BadDatabaseUrl
+from worker.store.errors import BadDatabaseUrl, TooCostly
 
 Columns = Mapping[str, TypeEngine[Any]]
 """The columns of a batch, by name."""
@@ -234,12 +235,11 @@ def upsert(conn: Connection, table: Table) -> Upsert:
     return postgresql.insert(table) if _is_postgres(conn) else sqlite.insert(table)
 
 
-def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert many new rows the fastest way there is: COPY, or a prepared statement. A conflict is an error."""
-    if not rows:
-        return
     if not _is_postgres(conn):
-        conn.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        if given := [dict(zip(names, row, strict=True)) for row in rows]:
+            conn.execute(insert(table), given)
         return
     quoted = ", ".join(conn.dialect.identifier_preparer.quote(name) for name in names)
     statement = f"COPY {table.name} ({quoted}) FROM STDIN"
@@ -251,6 +251,30 @@ def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Sequ
     except psycopg.Error as error:  # the driver was spoken to directly; callers expect SQLAlchemy's errors
         _first_line_only(error)
         raise DBAPIError(statement, None, error) from error
+
+
+@contextmanager
+def limited(conn: Connection, seconds: float) -> Iterator[None]:
+    """Statements in here are broken off after so long. Raises TooCostly; the transaction is of no more use then."""
+    driver: Any = conn.connection.driver_connection
+    ends = time.monotonic() + seconds
+    if _is_postgres(conn):
+        conn.execute(text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
+    else:
+        driver.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    except DBAPIError as error:
+        broken_off = (getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorcode"))
+        if set(broken_off) & {"57014", sqlite3.SQLITE_INTERRUPT}:
+            raise TooCostly(seconds) from error
+        raise
+    finally:
+        if not _is_postgres(conn):
+            driver.set_progress_handler(None, 0)
+
+
+_STEPS_BETWEEN_LOOKS: Final = 10_000
 
 
 def serialize(conn: Connection, name: str) -> None:

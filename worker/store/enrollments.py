@@ -22,10 +22,11 @@ from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipi
 from worker.domain.events import event_from_json
 from worker.store import dialect, outcomes, runs, signals
 from worker.store.codec import from_json, millis, millis_or_none, moment, to_json
+from worker.store.document_tables import contacts
 from worker.store.kept import clock, clock_ms, kept
 from worker.store.rows import EnrollmentClaim, StepCommit
 from worker.store.signals import BULK, URGENT, priority_of
-from worker.store.tables import contacts, enrollments, messages
+from worker.store.tables import enrollments, messages
 from worker.store.tables import signals as signals_table
 
 log = structlog.get_logger()

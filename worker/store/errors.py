@@ -1,5 +1,7 @@
 """What the store refuses, each with what to do about it. Nothing was changed when one of these is raised."""
 
+from collections.abc import Sequence
+
 from worker.domain.run import RunStatus
 
 
@@ -20,6 +22,59 @@ class NameTaken(StoreError):
     def __init__(self, document_type: str, name: str) -> None:
         self.document_type, self.name = document_type, name
         super().__init__(f"there is already a {document_type} named {name!r}; rename one of them")
+
+
+class IdTaken(StoreError):
+    """Another document of this type has the id, live or deleted: ids are never used again."""
+
+    def __init__(self, document_type: str, document_id: str) -> None:
+        super().__init__(f"there is already a {document_type} with the id {document_id!r}; leave the id out to get one")
+
+
+class AddressTaken(StoreError):
+    """Another contact has this external id, number or mail address. It is not repeated here."""
+
+    def __init__(self, key: str, contact_id: str) -> None:
+        self.key, self.contact_id = key, contact_id
+        super().__init__(f"contact {contact_id} has this {key}; update that one instead")
+
+
+class StillUsed(StoreError):
+    """Live documents need this one. `users` are their types and ids."""
+
+    def __init__(self, document_type: str, document_id: str, users: Sequence[tuple[str, str]]) -> None:
+        self.users = tuple(users)
+        listed = ", ".join(f"{kind} {key}" for kind, key in users)
+        super().__init__(f"{document_type} {document_id} is needed by {listed}; change or delete them first")
+
+
+class UnderWay(StoreError):
+    """A run of this campaign is going on."""
+
+    def __init__(self, campaign_id: str, run_id: str) -> None:
+        super().__init__(f"run {run_id} of campaign {campaign_id} is going on; cancel it first")
+
+
+class Outdated(StoreError):
+    """A document is not as the caller saw it. Nothing was changed; read again and decide anew."""
+
+    def __init__(self, document_type: str, document_id: str) -> None:
+        self.document_type, self.document_id = document_type, document_id
+        super().__init__(f"{document_type} {document_id} was changed meanwhile; read it again")
+
+
+class KeyReused(StoreError):
+    """An idempotency key came again with another request."""
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was used for another request; draw a new one for each request")
+
+
+class TooCostly(StoreError):
+    """A search took longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the search takes more than {seconds:g} s; ask for less, or add a condition that few match")
 
 
 class NotFound(StoreError):

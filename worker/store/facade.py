@@ -15,8 +15,11 @@ from sqlalchemy import Connection, select
 from worker.store import (
     attempts,
     cancel,
+    changes,
+    contact_documents,
     contacts,
     dialect,
+    document_writes,
     documents,
     due,
     enrollments,
@@ -26,9 +29,11 @@ from worker.store import (
     reports,
     runs,
     schema,
+    search,
     settlements,
     signals,
     suppressions,
+    tokens,
     transactions,
 )
 from worker.store.codec import moment, new_id
@@ -87,6 +92,26 @@ class Store:
     get_document = reads(documents.get)
     find_document = reads(documents.find)
     list_documents = reads(documents.list_of)
+    get_documents = reads(documents.get_many)
+    create_document = writes(document_writes.create_document)
+    change_document = writes(document_writes.change_document)
+    delete_document = writes(documents.delete)
+    search_documents = reads(search.find_documents)
+    documents_with_old_terms = reads(documents.with_old_terms)
+    put_terms = writes(documents.put_terms)
+    changes_of = reads(changes.of_document)
+
+    create_contacts = writes(contact_documents.create)
+    create_contact = writes(document_writes.create_contact)
+    taken_contact = reads(contact_documents.taken)
+    change_contact = writes(contact_documents.change)
+    delete_contact = writes(contact_documents.remove)
+    search_contacts = reads(search.find_contacts)
+
+    add_token = writes(tokens.add)
+    get_token = reads(tokens.get)
+    tokens_of = reads(tokens.of_tenant)
+    revoke_token = writes(tokens.revoke)
 
     import_contacts = writes(contacts.import_batch)
     get_contact = reads(contacts.get)

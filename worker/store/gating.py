@@ -11,7 +11,8 @@ from worker.domain.run import RunStatus
 from worker.engine.gates import GateFacts, Verdict
 from worker.store import dialect, suppressions
 from worker.store.codec import from_json
-from worker.store.tables import contacts, enrollments
+from worker.store.document_tables import contacts
+from worker.store.tables import enrollments
 
 Gate = Callable[[GateFacts], Verdict]
 

@@ -10,9 +10,10 @@ from worker.domain.attempt import MessageStatus
 from worker.store import runs as runs_of
 from worker.store.codec import moment
 from worker.store.dialect import fixed
+from worker.store.document_tables import contacts
 from worker.store.errors import NotFound
 from worker.store.rows import Awaiting, HistoryEntry, RunProgress, RunReport
-from worker.store.tables import attempts, contacts, enrollments, messages, outcomes, runs
+from worker.store.tables import attempts, enrollments, messages, outcomes, runs
 
 PROGRESS_CAP: Final = 100_000
 

@@ -17,11 +17,12 @@ from worker.domain.run import FINAL_RUN, TRANSITIONS, Run, RunStatus
 from worker.store import dialect, documents
 from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
+from worker.store.document_tables import contact_list_members
 from worker.store.errors import AlreadyRunning, IllegalTransition, NotFound
 from worker.store.kept import kept
-from worker.store.rows import Document
+from worker.store.rows import Document, DocumentType
 from worker.store.signals import BULK
-from worker.store.tables import UNRESOLVED, attempts, contact_list_members, enrollments, messages, runs
+from worker.store.tables import UNRESOLVED, attempts, enrollments, messages, runs
 
 UNDER_WAY: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
 """What a second launch of the same campaign over the same list would be on top of."""
@@ -31,12 +32,14 @@ _ENROLLED: Final = ("enrollment_id", "tenant_id", "run_id", "contact_id", "statu
 def create(conn: Connection, run: Run, *, saving: Sequence[Document] = (), again: bool = False) -> None:
     """Record a launch and save the documents that come with it. Nobody is enrolled yet.
 
-    Raises NameTaken, and AlreadyRunning unless `again`: of two equal launches at once one is refused.
+    Raises NameTaken, NotFound for a campaign deleted meanwhile, and AlreadyRunning unless `again`: of two equal
+    launches at once one is refused.
     """
     if not again:
         _refuse_a_second(conn, run)
     if saving:
         documents.put(conn, run.tenant_id, saving, run.created_at)
+    documents.require_not_deleted(conn, run.tenant_id, DocumentType.CAMPAIGN, run.campaign_id)
     conn.execute(
         runs.insert().values(
             run_id=run.run_id,

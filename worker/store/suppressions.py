@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Text, delete, select, true
 from channels.messages import ChannelKind
 from worker.store import dialect
 from worker.store.codec import millis
+from worker.store.document_tables import suppressions
 from worker.store.rows import Suppression
-from worker.store.tables import suppressions
 
 EVERY_CHANNEL = "*"
 _COLUMNS = ("tenant_id", "channel", "address", "reason", "at")

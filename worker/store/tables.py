@@ -8,30 +8,23 @@
    deleted. Checked per row they were a quarter of the cost of a message.
 """
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, Text, UniqueConstraint
 
 from worker.domain.attempt import LIVE, AttemptStatus, MessageStatus
-
-metadata: Final = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+from worker.store.columns import (
+    CHURNED,
+    SERIAL,
+    flag,
+    id_of,
+    json_of,
+    new_table,
+    number,
+    partial,
+    tenant,
+    text_of,
+    time_of,
 )
 
 WATCHED: Final = (MessageStatus.UNKNOWN, MessageStatus.ACCEPTED, MessageStatus.HELD)
@@ -39,158 +32,65 @@ WATCHED: Final = (MessageStatus.UNKNOWN, MessageStatus.ACCEPTED, MessageStatus.H
 UNRESOLVED: Final = (AttemptStatus.DISPATCHING, AttemptStatus.UNKNOWN)
 """Attempts that may or may not have left."""
 
-_SERIAL = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
-_CHURNED: Final[dict[str, Any]] = {"postgresql_with": {"fillfactor": 70}}  # leaves room to update a row in its page
-
-
-def _table(name: str, *parts: Any, **options: Any) -> Table:
-    return Table(name, metadata, *parts, **options)
-
-
-def _id(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default="")
-
-
-def _json(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default="{}")
-
-
-def _number(name: str, default: int = 0) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default=str(default))
-
-
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False, server_default=text("false"))
-
-
-def _time(name: str, *, nullable: bool = True) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant_id", Text, nullable=False)
-
-
-def _partial(name: str, *columns: Any, where: str, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
-
-documents = _table(
-    "documents",
-    _tenant(),
-    Column("type", Text, nullable=False),
-    Column("document_id", Text, nullable=False),
-    _text("name"),
-    _text("name_key"),  # the name in lower case
-    _json("data"),
-    _flag("deleted"),
-    _time("created_at", nullable=False),
-    _time("updated_at", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "type", "document_id"),
-    _partial(
-        "uq_documents_live_name", "tenant_id", "type", "name_key", where="NOT deleted AND name_key <> ''", unique=True
-    ),
-)
-
-contacts = _table(
-    "contacts",
-    _tenant(),
-    Column("contact_id", Text, nullable=False),
-    _text("external_id"),
-    _text("phone"),
-    _text("email"),
-    _text("timezone"),
-    _json("fields"),
-    _flag("blocked"),
-    _time("created_at", nullable=False),
-    _time("updated_at", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "contact_id"),
-    _partial("uq_contacts_external_id", "tenant_id", "external_id", where="external_id <> ''", unique=True),
-    _partial("uq_contacts_phone", "tenant_id", "phone", where="phone <> ''", unique=True),
-    _partial("uq_contacts_email", "tenant_id", "email", where="email <> ''", unique=True),
-)
-
-contact_list_members = _table(
-    "contact_list_members",
-    _tenant(),
-    Column("contact_list_id", Text, nullable=False),
-    Column("contact_id", Text, nullable=False),
-    PrimaryKeyConstraint("tenant_id", "contact_list_id", "contact_id"),
-)
-
-suppressions = _table(
-    "suppressions",
-    _tenant(),
-    Column("channel", Text, nullable=False),  # or '*': every channel
-    Column("address", Text, nullable=False),
-    _text("reason"),
-    _time("at", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "address", "channel"),
-)
-
-runs = _table(
+runs = new_table(
     "runs",
-    _id("run_id"),
-    _tenant(),
+    id_of("run_id"),
+    tenant(),
     Column("campaign_id", Text, nullable=False),
     Column("status", Text, nullable=False),
-    _json("campaign"),
-    _json("workflows"),
-    _json("dispositions"),
-    _json("options"),
-    _text("contact_list_id"),
-    _flag("enrolled"),
-    _text("enroll_cursor"),  # the last contact enrolled; the next chunk starts after it
-    _number("audience"),  # enrollments made so far
-    _time("created_at", nullable=False),
-    _time("finished_at"),  # for a cancelled run: when the last of it was settled
+    json_of("campaign"),
+    json_of("workflows"),
+    json_of("dispositions"),
+    json_of("options"),
+    text_of("contact_list_id"),
+    flag("enrolled"),
+    text_of("enroll_cursor"),  # the last contact enrolled; the next chunk starts after it
+    number("audience"),  # enrollments made so far
+    time_of("created_at", nullable=False),
+    time_of("finished_at"),  # for a cancelled run: when the last of it was settled
     Index(None, "tenant_id", "campaign_id"),
-    _partial("ix_runs_open", "tenant_id", "status", where="finished_at IS NULL"),
+    partial("ix_runs_open", "tenant_id", "status", where="finished_at IS NULL"),
 )
 
-enrollments = _table(
+enrollments = new_table(
     "enrollments",
-    _id("enrollment_id"),
-    _tenant(),
+    id_of("enrollment_id"),
+    tenant(),
     Column("run_id", Text, nullable=False),
     Column("contact_id", Text, nullable=False),
     Column("status", Text, nullable=False),
-    _number("priority", 1),  # 0: a person wrote; claimed before the bulk
-    _time("due_at"),
-    _text("state"),
-    _text("disposition"),
-    _text("reason"),
-    _flag("opted_out"),  # said stop: nothing more leaves, on any channel
-    _number("epoch"),  # counts claims; fences the commit of a worker that was thought dead
-    _number("wake"),  # counts signals; tells a commit that news came during the step
-    _number("claims"),  # since the last commit
-    _time("lease_until"),
-    _text("lease_owner"),
-    _time("created_at", nullable=False),
-    _time("finished_at"),
+    number("priority", 1),  # 0: a person wrote; claimed before the bulk
+    time_of("due_at"),
+    text_of("state"),
+    text_of("disposition"),
+    text_of("reason"),
+    flag("opted_out"),  # said stop: nothing more leaves, on any channel
+    number("epoch"),  # counts claims; fences the commit of a worker that was thought dead
+    number("wake"),  # counts signals; tells a commit that news came during the step
+    number("claims"),  # since the last commit
+    time_of("lease_until"),
+    text_of("lease_owner"),
+    time_of("created_at", nullable=False),
+    time_of("finished_at"),
     UniqueConstraint("run_id", "contact_id"),
-    _partial("ix_enrollments_open", "run_id", "priority", "due_at", where="finished_at IS NULL"),
-    **_CHURNED,
+    partial("ix_enrollments_open", "run_id", "priority", "due_at", where="finished_at IS NULL"),
+    **CHURNED,
 )
 
-signals = _table(
+signals = new_table(
     "signals",
-    Column("signal_id", _SERIAL, primary_key=True),
-    _tenant(),
+    Column("signal_id", SERIAL, primary_key=True),
+    tenant(),
     Column("enrollment_id", Text, nullable=False),
     Column("event", Text, nullable=False),
-    _time("at", nullable=False),
+    time_of("at", nullable=False),
     Index(None, "enrollment_id"),
 )
 
-messages = _table(
+messages = new_table(
     "messages",
-    _id("message_id"),
-    _tenant(),
+    id_of("message_id"),
+    tenant(),
     Column("run_id", Text, nullable=False),
     Column("enrollment_id", Text, nullable=False),
     Column("contact_id", Text, nullable=False),
@@ -199,97 +99,97 @@ messages = _table(
     Column("visit", Integer, nullable=False),
     Column("channel", Text, nullable=False),
     Column("status", Text, nullable=False),
-    _number("priority", 1),
-    _time("due_at"),
-    _text("address"),
-    _text("sender"),
-    _json("content"),
-    _number("attempts"),
-    _number("counted"),  # attempts that count against the retry rule
-    _text("disposition"),
-    _text("category"),
-    _time("created_at", nullable=False),
-    _time("settled_at"),
+    number("priority", 1),
+    time_of("due_at"),
+    text_of("address"),
+    text_of("sender"),
+    json_of("content"),
+    number("attempts"),
+    number("counted"),  # attempts that count against the retry rule
+    text_of("disposition"),
+    text_of("category"),
+    time_of("created_at", nullable=False),
+    time_of("settled_at"),
     UniqueConstraint("enrollment_id", "state", "action", "visit"),
     Index(None, "run_id"),
-    _partial("ix_messages_queued", "run_id", "channel", "priority", "due_at", where="status = 'queued'"),
-    _partial("ix_messages_open", "run_id", where="status <> 'settled'"),
-    _partial("ix_messages_watched", "status", "due_at", where=f"status IN {tuple(map(str, WATCHED))}"),
-    **_CHURNED,
+    partial("ix_messages_queued", "run_id", "channel", "priority", "due_at", where="status = 'queued'"),
+    partial("ix_messages_open", "run_id", where="status <> 'settled'"),
+    partial("ix_messages_watched", "status", "due_at", where=f"status IN {tuple(map(str, WATCHED))}"),
+    **CHURNED,
 )
 
-attempts = _table(
+attempts = new_table(
     "attempts",
-    _id("attempt_id"),
-    _tenant(),
+    id_of("attempt_id"),
+    tenant(),
     Column("run_id", Text, nullable=False),
     Column("message_id", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("status", Text, nullable=False),
-    _number("rank"),
-    _flag("counted"),
-    _time("dispatched_at", nullable=False),
-    _time("lease_until"),
+    number("rank"),
+    flag("counted"),
+    time_of("dispatched_at", nullable=False),
+    time_of("lease_until"),
     Column("provider", Text, nullable=False),
-    _text("provider_ref"),
-    _text("reason"),
-    _text("code"),
-    _text("answered_by"),
-    _number("segments"),
-    _number("lookups"),
-    _text("finding"),  # JSON: what the provider last showed while its fate was in doubt
-    _partial("uq_attempts_live", "message_id", where=f"status IN {tuple(map(str, LIVE))}", unique=True),
-    _partial("uq_attempts_provider_ref", "provider", "provider_ref", where="provider_ref <> ''", unique=True),
-    _partial("ix_attempts_unresolved", "run_id", "lease_until", where=f"status IN {tuple(map(str, UNRESOLVED))}"),
+    text_of("provider_ref"),
+    text_of("reason"),
+    text_of("code"),
+    text_of("answered_by"),
+    number("segments"),
+    number("lookups"),
+    text_of("finding"),  # JSON: what the provider last showed while its fate was in doubt
+    partial("uq_attempts_live", "message_id", where=f"status IN {tuple(map(str, LIVE))}", unique=True),
+    partial("uq_attempts_provider_ref", "provider", "provider_ref", where="provider_ref <> ''", unique=True),
+    partial("ix_attempts_unresolved", "run_id", "lease_until", where=f"status IN {tuple(map(str, UNRESOLVED))}"),
     Index(None, "message_id"),
-    **_CHURNED,
+    **CHURNED,
 )
 
-outcomes = _table(
+outcomes = new_table(
     "outcomes",
-    Column("outcome_id", _SERIAL, primary_key=True),
-    _tenant(),
+    Column("outcome_id", SERIAL, primary_key=True),
+    tenant(),
     Column("run_id", Text, nullable=False),
     Column("enrollment_id", Text, nullable=False),
     Column("message_id", Text),
     Column("attempt_id", Text),
     Column("disposition", Text, nullable=False),
-    _text("category"),
-    _text("detail"),
-    _time("at", nullable=False),
+    text_of("category"),
+    text_of("detail"),
+    time_of("at", nullable=False),
     Index(None, "run_id"),
     Index(None, "enrollment_id"),
 )
 
-inbox = _table(
+inbox = new_table(
     "inbox",
-    Column("inbox_id", _SERIAL, primary_key=True),
-    _tenant(),
+    Column("inbox_id", SERIAL, primary_key=True),
+    tenant(),
     Column("provider", Text, nullable=False),
     Column("event_key", Text, nullable=False),
     Column("payload", Text, nullable=False),
-    _text("raw"),  # what the provider wrote, as it came
-    _time("received_at", nullable=False),
-    _time("due_at"),  # to be looked at (again) from then on; also the lease of a claim
-    _time("processed_at"),
-    _number("tries"),
-    _text("note"),
+    text_of("raw"),  # what the provider wrote, as it came
+    time_of("received_at", nullable=False),
+    time_of("due_at"),  # to be looked at (again) from then on; also the lease of a claim
+    time_of("processed_at"),
+    number("tries"),
+    text_of("note"),
     UniqueConstraint("tenant_id", "provider", "event_key"),
-    _partial("ix_inbox_open", "tenant_id", "due_at", where="processed_at IS NULL"),
+    partial("ix_inbox_open", "tenant_id", "due_at", where="processed_at IS NULL"),
 )
 
-rates = _table(
+rates = new_table(
     "rates",
-    _tenant(),
+    tenant(),
     Column("bucket", Text, nullable=False),
     Column("free_at", BigInteger, nullable=False),  # GCRA's theoretical arrival time, microseconds
     PrimaryKeyConstraint("tenant_id", "bucket"),
 )
 
-tick_leases = _table(
+tick_leases = new_table(
     "tick_leases",
-    _id("name"),
+    id_of("name"),
     Column("owner", Text, nullable=False),
-    _time("until", nullable=False),
+    time_of("until", nullable=False),
 )

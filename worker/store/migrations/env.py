@@ -5,8 +5,11 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
+from worker.store import document_tables, tables
+from worker.store.columns import metadata
 from worker.store.dialect import make_engine
-from worker.store.tables import metadata
+
+__all__ = ["document_tables", "tables"]  # imported, so that `metadata` knows them
 
 
 def _run(connection: Connection) -> None:

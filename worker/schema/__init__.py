@@ -1,0 +1,1 @@
+"""The schema service: documents of every type through one generic client."""

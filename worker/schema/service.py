@@ -1,0 +1,252 @@
+"""Documents of every type: created, read, changed, searched and deleted in one way.
+
+1. Every call names its actor. It needs the scope of its type and sees nothing of another tenant.
+2. A write is checked against everything it rests on, and refused by the store when some of that has changed meanwhile;
+   then it is checked anew. So of two simultaneous creates with one name one wins.
+3. Nothing was changed when an error is raised. All errors are those of `worker.schema.errors`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from worker.domain.base import Document as Model
+from worker.domain.comm_consent import CommConsent
+from worker.domain.disposition import Disposition
+from worker.domain.faults import Fault
+from worker.domain.search import Is, Order, keyword_term
+from worker.schema import rules
+from worker.schema.contacts import Contacts
+from worker.schema.drafts import Wire, draft, to_wire
+from worker.schema.errors import Invalid, NotFound, Stale
+from worker.schema.finding import Found, Search, find
+from worker.schema.refusals import refusals
+from worker.schema.rules import Surroundings
+from worker.schema.scopes import Actor, Right
+from worker.schema.types import HEADER, TYPES, SchemaType, users_of
+from worker.store.document_writes import RequestKey
+from worker.store.errors import Outdated
+from worker.store.facade import Store
+from worker.store.rows import Document, Suppression
+from worker.store.search import Page
+
+T = TypeVar("T")
+
+CONTACT: Final = "contact"
+_TRIES: Final = 5
+"""So often a write is checked anew when what it rests on has changed."""
+_REINDEXED_AT_ONCE: Final = 200
+
+
+class SchemaService:
+    """The service over one store. `default_region` (ISO 3166) is the country of numbers without a country code."""
+
+    def __init__(self, store: Store, now: Callable[[], datetime], *, default_region: str = "US") -> None:
+        self.store, self.now, self.region = store, now, default_region
+        self._contacts = Contacts(store, now, default_region)
+
+    def create(self, actor: Actor, type_name: str, data: Any, *, idempotency_key: str = "") -> Wire:
+        """Create a document; the id is drawn unless the data has one. The same key again gives the same document."""
+        kind = self._allowed(actor, type_name, Right.WRITE)
+        request = RequestKey(key=idempotency_key, digest=_digest(type_name, data)) if idempotency_key else None
+        with refusals():
+            if type_name == CONTACT:
+                return self._contacts.create(actor, data, request)
+            model, wire = rules.read(kind, data, actor.tenant_id, self.region)
+            document_id = kind.id_of(wire) or f"{kind.prefix}_{self.store.new_id()}"
+            rules.require_id(kind, document_id)
+
+            def write() -> Document:
+                around = self._around(actor)
+                rules.require_consistent(around, kind, document_id, model, wire)
+                return self.store.create_document(
+                    actor.tenant_id,
+                    draft(kind, document_id, model, wire),
+                    self.now(),
+                    by=actor.user_id,
+                    seen=around.seen,
+                    request=request,
+                    suppress=_suppressions(model),
+                )
+
+            return to_wire(actor.tenant_id, self._trying(write))
+
+    def create_many(self, actor: Actor, type_name: str, rows: Sequence[Any]) -> tuple[str, ...]:
+        """Create many contacts, all or none; their ids in order. Raises Invalid for any other type."""
+        self._allowed(actor, type_name, Right.WRITE)
+        if type_name != CONTACT:
+            raise Invalid(f"only contacts are created in batches, not {type_name}; create each by itself")
+        with refusals():
+            return self._contacts.create_many(actor, rows)
+
+    def retrieve(self, actor: Actor, type_name: str, document_id: str, *, deleted: bool = False) -> Wire:
+        """One document by its public id or its `_id`. Raises NotFound, also for a deleted one unless asked for."""
+        kind = self._allowed(actor, type_name, Right.READ)
+        with refusals():
+            if type_name == CONTACT:
+                return self._contacts.retrieve(actor, document_id, deleted=deleted)
+            return to_wire(actor.tenant_id, self._stored(actor, kind, document_id, deleted=deleted))
+
+    def update(
+        self, actor: Actor, type_name: str, document_id: str, changes: Any, *, modified_at: int | None = None
+    ) -> Wire:
+        """Change some keys; null or "" unsets one. The merged document is checked as a whole.
+
+        `modified_at`: refuse with Stale unless the document is as it was then.
+        """
+        kind = self._allowed(actor, type_name, Right.WRITE)
+        if not isinstance(changes, Mapping):
+            raise Invalid(f"the changes of a {type_name} must be a map of keys to values", [])
+        with refusals():
+            if type_name == CONTACT:
+                return self._contacts.update(actor, document_id, changes, modified_at)
+            return to_wire(
+                actor.tenant_id, self._trying(lambda: self._change(actor, kind, document_id, changes, modified_at))
+            )
+
+    def search(self, actor: Actor, type_name: str, search: Search) -> Found:
+        """A page of what a query asks for, and how many there are in all."""
+        kind = self._allowed(actor, type_name, Right.READ)
+        with refusals():
+            return find(self.store, actor.tenant_id, kind, search)
+
+    def delete(self, actor: Actor, type_name: str, document_id: str, *, modified_at: int | None = None) -> None:
+        """Delete a document that no live one needs. It is no longer found; its history stays."""
+        kind = self._allowed(actor, type_name, Right.DELETE)
+        with refusals():
+            if type_name == CONTACT:
+                self._contacts.delete(actor, document_id, modified_at)
+            else:
+                self._trying(lambda: self._delete(actor, kind, document_id, modified_at))
+
+    def history(self, actor: Actor, type_name: str, document_id: str) -> tuple[Wire, ...]:
+        """Who changed what, when, from what to what; the oldest first, at most the last thousand changes."""
+        kind = self._allowed(actor, type_name, Right.READ)
+        with refusals():
+            if type_name == CONTACT:
+                created = self._contacts.creation(actor, document_id)
+            else:
+                document_id = self._stored(actor, kind, document_id, deleted=True).id
+                created = ()
+            found = self.store.changes_of(actor.tenant_id, type_name, document_id)
+            return created + tuple({"at": c.at, "by": c.by, "action": c.action, "changes": c.changes} for c in found)
+
+    def save(self, actor: Actor, checked: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+        """Create or replace documents that have been checked together: type, id and JSON of each; all or none."""
+        for type_name, _, _ in checked:
+            self._allowed(actor, type_name, Right.WRITE)
+        self.store.put_documents(actor.tenant_id, self.drafts(checked), self.now(), by=actor.user_id)
+
+    def drafts(self, checked: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[Document]:
+        """Checked documents as the store keeps them."""
+        return [
+            draft(TYPES[kind], key, TYPES[kind].model.parse(data, self.region), data) for kind, key, data in checked
+        ]
+
+    def reindex(self) -> int:
+        """Make anew the terms that an older version made. Returns of how many documents."""
+        versions = {kind.name: kind.terms_version for kind in TYPES.values()}
+        done = 0
+        while batch := self.store.documents_with_old_terms(versions, _REINDEXED_AT_ONCE):
+            for tenant_id, found in batch:
+                [made] = self.drafts([(found.type, found.id, found.data)])
+                self.store.put_terms(tenant_id, [made])
+            done += len(batch)
+        return done
+
+    def _allowed(self, actor: Actor, type_name: str, right: Right) -> SchemaType:
+        kind = TYPES.get(type_name)
+        if kind is None:
+            raise NotFound(f"there is no type {type_name!r}; one of {', '.join(TYPES)}")
+        actor.require(kind.scope(right))
+        return kind
+
+    def _around(self, actor: Actor) -> Surroundings:
+        return Surroundings(self.store, actor.tenant_id, self.region)
+
+    def _trying(self, write: Callable[[], T]) -> T:
+        for _ in range(_TRIES - 1):
+            try:
+                return write()
+            except Outdated:
+                continue
+        return write()
+
+    def _stored(self, actor: Actor, kind: SchemaType, document_id: str, *, deleted: bool = False) -> Document:
+        found = self.store.get_document(actor.tenant_id, kind.name, document_id)
+        if found is None:
+            page = Page(order=Order("createdAt"), rows=1, total=1)
+            hits = self.store.search_documents(actor.tenant_id, kind.name, Is("_id", document_id), page)
+            found = next(iter(hits.rows), None)
+        if found is None or (found.deleted and not deleted):
+            raise NotFound(f"there is no {kind.name} {document_id!r}; check the id")
+        return found
+
+    def _change(
+        self, actor: Actor, kind: SchemaType, document_id: str, changes: Mapping[str, Any], modified_at: int | None
+    ) -> Document:
+        before = self._stored(actor, kind, document_id)
+        _require_fresh(before, modified_at)
+        model, wire = rules.read(kind, merged(kind, before, changes), actor.tenant_id, self.region)
+        around = self._around(actor)
+        rules.require_consistent(around, kind, before.id, model, wire)
+        seen = {**around.seen, (kind.name, before.id): before.stamp.modified_at}
+        return self.store.change_document(
+            actor.tenant_id,
+            draft(kind, before.id, model, wire),
+            self.now(),
+            by=actor.user_id,
+            seen=seen,
+            suppress=_suppressions(model),
+        )
+
+    def _delete(self, actor: Actor, kind: SchemaType, document_id: str, modified_at: int | None) -> None:
+        found = self._stored(actor, kind, document_id)
+        _require_fresh(found, modified_at)
+        names = _names(found)
+        users = [(user.name, reference.key, names) for user, reference in users_of(kind.name)]
+        self.store.delete_document(actor.tenant_id, found, self.now(), by=actor.user_id, users=users)
+
+
+def merged(kind: SchemaType, before: Document, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A document with some keys changed, to be checked. Raises Invalid where its id would change."""
+    ids = {kind.id_key: before.id, "_id": before.data.get("_id") or before.id}
+    for key, value in ids.items():
+        if changes.get(key) not in (None, "", value):
+            raise Invalid(f"a {kind.name} keeps its id", [Fault((key,), f"is {value} and stays so", "leave it out")])
+    told = {key: value for key, value in changes.items() if key not in HEADER | ids.keys()}
+    checked = {key: value for key, value in changes.items() if key in ("tenantId", "objectType", "deletedAt")}
+    unset = {key for key, value in told.items() if value is None or value == ""}
+    kept = {key: value for key, value in before.data.items() if key not in unset}
+    return kept | {key: value for key, value in told.items() if key not in unset} | checked
+
+
+def _require_fresh(found: Document, modified_at: int | None) -> None:
+    if modified_at is not None and found.stamp.modified_at != modified_at:
+        raise Stale(
+            f"the {found.type} was changed at {found.stamp.modified_at}, not last at {modified_at}; read it again"
+        )
+
+
+def _names(found: Document) -> tuple[str, ...]:
+    """What other documents may call it, as terms."""
+    names = Disposition.parse(found.data).names if found.type == Disposition.TYPE else {found.id}
+    return tuple(keyword_term(name) for name in names)
+
+
+def _suppressions(model: Model) -> tuple[Suppression, ...]:
+    if not isinstance(model, CommConsent) or not model.refuses:
+        return ()
+    return (Suppression(channel=model.channel, address=model.address, reason=f"consent:{model.consent_type}"),)
+
+
+def _digest(type_name: str, data: Any) -> str:
+    """What tells one request from another. Data that is no JSON is refused later, for that."""
+    try:
+        text = orjson.dumps([type_name, data], option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        text = repr(type_name).encode()
+    return hashlib.sha256(text).hexdigest()
