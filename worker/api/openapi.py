@@ -24,7 +24,7 @@ Campaigns and their kin, every type through the same six requests. Press *Author
 Every error looks the same: `{type, message, code, timestamp, faults: [{path, message, hint}]}`.
 """
 
-_TOKEN: Final = "What `campaigns tokens create` shows once. The token alone, without `Bearer`, is understood too."
+_HOW_TO_SIGN_IN: Final = "What `campaigns tokens create` shows once. The token alone, without `Bearer`, will do too."
 
 _Shapes = Mapping[Any, Callable[[SchemaType], Content] | Content]
 
@@ -85,7 +85,7 @@ def describe(app: FastAPI) -> Schema:
         "components": {
             "schemas": shapes.schemas(),
             "responses": {kind.__name__: _refusal(kind) for kind in ERRORS.values()},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": _TOKEN}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": _HOW_TO_SIGN_IN}},
         },
     }
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 from worker.schema.scopes import Scope
 from worker.schema.types import SchemaType
 
-
 DOCUMENTS: Final = "/data/api/types"
 """Where the documents are."""
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, Text, or_, select, true, update
+from sqlalchemy import Connection, Row, Select, or_, select, true, update
 
 from worker.store import changes, dialect, terms
 from worker.store.codec import from_json, millis, to_json
-from worker.store.document_tables import LIVE_DOCUMENT, documents
+from worker.store.document_tables import LIVE_DOCUMENT, documents, is_set
 from worker.store.errors import IdTaken, NameTaken, NotFound, Outdated, StillUsed, UnderWay
 from worker.store.rows import Document, DocumentType, Seen, Stamp
 from worker.store.tables import runs
@@ -24,6 +24,8 @@ _COLUMNS: Final = (
     *("tenant_id", "type", "document_id", "name", "name_key", "unique_key", "data", "deleted", "terms_version"),
     *("created_at", "created_by", "modified_at", "modified_by", "deleted_at"),
 )
+_KEY: Final = _COLUMNS[:3]
+_UNIQUE: Final = ("tenant_id", "type", "unique_key")
 _REPLACED: Final = _COLUMNS[3:]
 
 
@@ -192,12 +194,8 @@ def _stored(conn: Connection, tenant_id: str, keys: Iterable[tuple[str, str]]) -
     wanted = list(keys)
     if not wanted:
         return {}
-    given = dialect.table_records(conn, documents, ("type", "document_id"), wanted)
-    query = select(documents).where(
-        documents.c.tenant_id == tenant_id,
-        documents.c.type == given.c.type,
-        documents.c.document_id == given.c.document_id,
-    )
+    given = dialect.table_records(conn, documents, _KEY, [(tenant_id, *key) for key in wanted])
+    query = select(documents).where(*(documents.c[name] == given.c[name] for name in _KEY))
     return {(row.type, row.document_id): document_of(row) for row in conn.execute(query).all()}
 
 
@@ -247,12 +245,9 @@ def _refuse_taken_names(conn: Connection, tenant_id: str, batch: Sequence[Docume
     named = [(d.type, d.unique) for d in batch if d.unique]
     clashing = [name for name in named if named.count(name) > 1] if len(set(named)) < len(named) else []
     if not clashing:
-        wanted = dialect.records(conn, {"type": Text(), "unique_key": Text()}, named)
+        wanted = dialect.table_records(conn, documents, _UNIQUE, [(tenant_id, *name) for name in named])
         taken = select(documents.c.type, documents.c.unique_key, documents.c.document_id).where(
-            documents.c.tenant_id == tenant_id,
-            LIVE_DOCUMENT,
-            documents.c.type == wanted.c.type,
-            documents.c.unique_key == wanted.c.unique_key,
+            LIVE_DOCUMENT, is_set(documents.c.unique_key), *(documents.c[name] == wanted.c[name] for name in _UNIQUE)
         )
         replaced = {(d.type, d.id) for d in batch}
         clashing = [(r.type, r.unique_key) for r in conn.execute(taken) if (r.type, r.document_id) not in replaced]
@@ -263,16 +258,9 @@ def _refuse_taken_names(conn: Connection, tenant_id: str, batch: Sequence[Docume
 
 def _free_names(conn: Connection, tenant_id: str, keys: Sequence[tuple[str, str]]) -> None:
     """Take the names off the documents that are being replaced, so that two of them may swap."""
-    given = dialect.table_records(conn, documents, ("type", "document_id"), keys)
-    conn.execute(
-        update(documents)
-        .where(
-            documents.c.tenant_id == tenant_id,
-            documents.c.type == given.c.type,
-            documents.c.document_id == given.c.document_id,
-        )
-        .values(unique_key="")
-    )
+    given = dialect.table_records(conn, documents, _KEY, [(tenant_id, *key) for key in keys])
+    this = (documents.c[name] == given.c[name] for name in _KEY)
+    conn.execute(update(documents).where(*this).values(unique_key=""))
 
 
 def _refuse_while_under_way(conn: Connection, tenant_id: str, document: Document) -> None:

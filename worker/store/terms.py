@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select, true
+from sqlalchemy import Connection, delete, select, true, tuple_
 
 from worker.store import dialect
 from worker.store.document_tables import document_terms
 from worker.store.rows import Document
 
 _COLUMNS = ("tenant_id", "type", "field", "term", "document_id")
+_OF_DOCUMENT = ("tenant_id", "type", "document_id")
 _SHOWN = 20
 """So many of those that need a document are named."""
 
@@ -25,25 +26,23 @@ def replace(conn: Connection, tenant_id: str, batch: Sequence[Document]) -> None
 
 def forget(conn: Connection, tenant_id: str, keys: Sequence[tuple[str, str]]) -> None:
     """Remove the terms of these types and ids."""
-    given = dialect.table_records(conn, document_terms, ("type", "document_id"), keys)
+    rows = [(tenant_id, *key) for key in keys]
+    given = dialect.table_records(conn, document_terms, _OF_DOCUMENT, rows)
     term = document_terms.c
-    wanted = select(given.c.type, given.c.document_id).where(
-        given.c.type == term.type, given.c.document_id == term.document_id
-    )
-    conn.execute(delete(document_terms).where(term.tenant_id == tenant_id, wanted.exists()))
+    conn.execute(delete(document_terms).where(tuple_(*(term[name] for name in _OF_DOCUMENT)).in_(select(given))))
 
 
 def holders(conn: Connection, tenant_id: str, users: Sequence[tuple[str, str, Sequence[str]]]) -> list[tuple[str, str]]:
     """Types and ids of documents, at most twenty, which have one of these terms in this field of this type."""
-    wanted = [(kind, field, term) for kind, field, found in users for term in found]
+    wanted = [(tenant_id, kind, field, term) for kind, field, found in users for term in found]
     if not wanted:
         return []
-    given = dialect.table_records(conn, document_terms, ("type", "field", "term"), wanted)
+    given = dialect.table_records(conn, document_terms, ("tenant_id", "type", "field", "term"), wanted)
     term = document_terms.c
     query = (
         select(term.type, term.document_id)
         .where(
-            term.tenant_id == tenant_id,
+            term.tenant_id == given.c.tenant_id,
             term.type == given.c.type,
             term.field == given.c.field,
             term.term == given.c.term,
