@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.api.json_body import MAX_DEPTH, parse_list, parse_object
+from worker.api.json_body import parse_list, parse_object
 from worker.schema.errors import BadRequest
+from worker.schema.strict_json import MAX_DEPTH
 
 
 def refusal(body: bytes) -> BadRequest:

@@ -1,6 +1,7 @@
 """The OpenAPI document: it is valid, it says what is so, and what it shows works when it is pasted."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -188,3 +189,14 @@ def test_the_page_and_the_document_are_served(desk):
     assert (page.status_code, document.status_code) == (200, 200)
     assert "'openapi.json'" in page.text
     assert document.json() == DOCUMENT
+
+
+def test_the_page_loads_nothing_from_elsewhere(desk):
+    page = requests.get(f"{desk.url}/docs", timeout=10).text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+
+    assert len(loaded) == 3
+    for place in loaded:
+        found = requests.get(f"{desk.url}/{place}", timeout=10)
+        assert (found.status_code, len(found.content) > 1000) == (200, True), place
+    assert requests.get(f"{desk.url}/docs/..%2fcore.py", timeout=10).status_code == 404

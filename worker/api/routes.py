@@ -44,6 +44,7 @@ _OPEN: Final = (
     ),
     Route(method="GET", path="/openapi.json", access=NoToken.OPEN, handler=about.openapi, summary="", shown=False),
     Route(method="GET", path="/docs", access=NoToken.OPEN, handler=about.docs, summary="", shown=False),
+    Route(method="GET", path="/docs/{asset}", access=NoToken.OPEN, handler=about.asset, summary="", shown=False),
 )
 
 

@@ -160,8 +160,8 @@ def references(value: Any, key: str) -> tuple[str, ...]:
     """
     if value is None or value == "":
         return ()
-    if isinstance(value, Mapping) and isinstance(value.get("objects"), (list, tuple)):
-        value = value["objects"]
+    if isinstance(value, Mapping) and (isinstance(value.get("objects"), (list, tuple)) or set(value) == {"count"}):
+        value = value.get("objects") or ()  # an empty page may come without its objects
     if isinstance(value, Mapping):
         found = [value[key]] if key in value else list(value)
     elif isinstance(value, (list, tuple)):

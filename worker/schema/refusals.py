@@ -30,7 +30,7 @@ _MEANS: Final[dict[type[StoreError], type[SchemaError]]] = {
     StillUsed: errors.Conflict,
     UnderWay: errors.Conflict,
     KeyReused: errors.Conflict,
-    Outdated: errors.Stale,
+    Outdated: errors.Conflict,
     NotFound: errors.NotFound,
     TooCostly: errors.Invalid,
     CommitUnknown: errors.Unavailable,

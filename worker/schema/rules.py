@@ -110,12 +110,15 @@ def _slips(kind: SchemaType, data: Any) -> Iterator[Fault]:
 
 def require_id(kind: SchemaType, document_id: str) -> None:
     """Raise Invalid for what is no id: ids stand in URLs and in the names of things."""
-    if len(document_id) > _ID_LENGTH or not document_id.isprintable() or set(document_id) & set("/?# "):
+    strange = not document_id.isprintable() or set(document_id) & set("/?# ") or document_id in _NO_IDS
+    if len(document_id) > _ID_LENGTH or strange:
         hint = f"at most {_ID_LENGTH} characters, without spaces, slashes, ? and #; or leave it out to get one"
         raise Invalid(f"the {kind.name} breaks rules", [Fault((kind.id_key,), "is no id", hint)])
 
 
 _ID_LENGTH: Final = 100
+_NO_IDS: Final = frozenset({".", "..", "batch"})
+"""In an address they mean something else."""
 
 
 def require_consistent(

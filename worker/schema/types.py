@@ -55,9 +55,10 @@ class Reference:
     def of(self, wire: Mapping[str, Any]) -> tuple[str, ...]:
         """The ids named in a document that has been checked."""
         value = wire.get(self.key)
-        if self.relation or isinstance(value, (list, tuple)):
+        if self.relation:
             return references(value, self.relation)
-        return (str(value),) if value else ()
+        found = value if isinstance(value, (list, tuple)) else (value,)
+        return tuple(str(key) for key in found if key)
 
 
 def _name(document: Document) -> str:
