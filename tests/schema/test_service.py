@@ -324,3 +324,19 @@ def test_join_documents_are_unique_and_checked(service, actor):
 def test_a_type_that_does_not_exist_is_not_found(service, actor):
     with pytest.raises(NotFound):
         service.create(actor, "spaceship", {})
+
+
+def test_a_workflow_is_deleted_or_used_but_never_both(service, actor):
+    for attempt in range(6):
+        workflow_id = make_workflow(service, actor, name=f"w{attempt}")
+
+        def use(workflow_id=workflow_id, name=f"c{attempt}"):
+            return make_campaign(service, actor, name=name, workflowId=workflow_id)
+
+        def remove(workflow_id=workflow_id):
+            return service.delete(actor, "workflow", workflow_id)
+
+        with ThreadPoolExecutor(2) as pool:
+            ended = [pool.submit(work).exception() for work in ((use, remove) if attempt % 2 else (remove, use))]
+
+        assert sorted(type(error) for error in ended if error) in ([Conflict], [Invalid])
