@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.conftest import RENEWAL
+from tests.cli.conftest import RENEWAL, SANDBOX
 from worker.cli.main import COMMANDS
 from worker.schema.types import SCOPES
 
@@ -58,6 +58,25 @@ def test_saving_and_looking_back_ask_for_the_scope_of_each_type(run, all_but):
 
     assert "workflows:write" in run("save", RENEWAL, CAMPAIGNS_TOKEN=without).err
     assert "campaigns:read" in run("history", "campaign", "x", CAMPAIGNS_TOKEN=without).err
+
+
+def test_a_launch_saves_nothing_that_its_token_may_not_write(run, desk):
+    run("import", RENEWAL / "contacts.csv", "--list", "renewal", "--rejects", "rejects.csv")
+    launcher = make_token(run, "campaigns:admin")
+    before = desk.contents()
+
+    said = run("launch", RENEWAL, "--list", "renewal", CAMPAIGNS_TOKEN=launcher, **SANDBOX)
+
+    assert (said.code, ":write" in said.err) == (2, True)
+    assert desk.contents() == before
+
+
+def test_what_is_launched_from_a_file_has_an_author(run, all_but):
+    run("import", RENEWAL / "contacts.csv", "--list", "renewal", "--rejects", "rejects.csv")
+
+    assert run("launch", RENEWAL, "--list", "renewal", CAMPAIGNS_TOKEN=all_but(), **SANDBOX).code == 0
+    [created] = run("history", "campaign", "renewal-q4", "--json").json["history"]
+    assert created["by"] == "usr_ann"
 
 
 def test_what_a_token_does_is_done_in_the_name_of_its_user(run, all_but):

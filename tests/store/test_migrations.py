@@ -1,6 +1,7 @@
 """The schema: what migrations make is what the code expects, whoever migrates first."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from worker.store.codec import millis
 from worker.store.columns import metadata
 from worker.store.errors import NotMigrated
 from worker.store.facade import Store
+from worker.store.rows import ContactRow, Document
 
 _INDEXES = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name != 'alembic_version' ORDER BY 1",
@@ -88,6 +90,24 @@ def test_work_under_way_survives_the_upgrade_and_the_way_back(blank_url):
     at_revision(store, "0001", command.downgrade)
     with store.engine.connect() as conn:
         assert conn.execute(text("SELECT count(*) FROM inbox, attempts")).scalar_one() == 1
+    store.close()
+
+
+def test_what_only_this_version_allows_is_no_obstacle_on_the_way_back(blank_url):
+    store = Store(blank_url)
+    store.migrate()
+    now, ann = store.now(), ContactRow(contact_id="c_1", phone="+12025550101")
+    store.create_contacts("t", lambda: [ann], now, by="me")
+    store.delete_contact("t", "c_1", now, by="me", seen=store.get_contact("t", "c_1").stamp.modified_at)
+    store.create_contacts("t", lambda: [replace(ann, contact_id="c_2")], now, by="me")
+    users = [Document(type="user", id=key, name="Ann", data={}, unique=key) for key in ("u_1", "u_2")]
+    store.put_documents("t", users, now)
+
+    at_revision(store, "0002", command.downgrade)
+    at_revision(store, "head", command.upgrade)
+
+    assert [row.contact_id for row in store.find_contacts("t", "+12025550101")] == ["c_2"]
+    assert len(store.list_documents("t", "user")) == 2
     store.close()
 
 

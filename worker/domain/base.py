@@ -8,10 +8,12 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Self
 
+import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,6 +30,14 @@ from worker.domain.faults import Fault, Invalid, Path
 
 _EARLIEST_MILLIS: Final = 100_000_000_000
 """1973 in milliseconds, the year 5138 in seconds: below it, somebody counted seconds."""
+
+
+MAX_WHOLE: Final = 2**53
+MAX_SHORT: Final = 500
+"""Characters of what stands in an index as a whole."""
+
+_SHORT: Final = frozenset({"name", "username", "external_id", "object_id", "code"})
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _millis(value: int) -> int:
@@ -95,7 +105,7 @@ class Document(BaseModel):
         if strange:
             raise Invalid(subject, [Fault((str(key),), "a key must be text", "put it in quotes") for key in strange])
         if not _is_json(data):
-            hint = "no dates, NaN or infinite numbers, no half of an emoji"
+            hint = "no dates, NaN, infinite or huge numbers, no NUL, no half of an emoji"
             raise Invalid(subject, [Fault((), "holds something that JSON cannot", hint)])
         context = {"region": default_region}
         faults: list[Fault] = []
@@ -119,6 +129,12 @@ class Document(BaseModel):
             yield Fault(("objectType",), f"must be {self.TYPE!r}", "or leave it out")
         if self.created_at and self.modified_at and self.modified_at < self.created_at:
             yield Fault(("modifiedAt",), "is before createdAt")
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, int) and abs(value) > MAX_WHOLE:
+                yield Fault((field.alias or name,), "is a whole number past 2^53, which many readers round")
+            elif name in _SHORT and len(value) > MAX_SHORT:
+                yield Fault((field.alias or name,), f"is longer than {MAX_SHORT} characters", "shorten it")
 
     def to_wire(self) -> dict[str, Any]:
         """The document as JSON: what was set, normalized, and every unknown key as it came."""
@@ -235,10 +251,11 @@ def _is_empty(value: Any) -> bool:
 def _is_json(data: Any) -> bool:
     """Whether it can be stored, and returned unchanged."""
     try:
-        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+        orjson.dumps(data)  # whole numbers that fit into 64 bits
     except (TypeError, ValueError, RecursionError):
         return False
-    return True
+    return b"\\u0000" not in text or not _NUL.search(text)
 
 
 def _kind(value: Any) -> str:

@@ -38,7 +38,7 @@ def launch(rt: Runtime, request: Launch) -> Run:
         created_at=rt.now(),
     )
     try:
-        rt.store.create_run(run, saving=request.documents, again=request.again)
+        rt.store.create_run(run, saving=request.documents, by=rt.actor.user_id, again=request.again)
     except AlreadyRunning as error:  # the same launch, at the same moment
         raise CannotLaunch([str(error)]) from None
     rt.hint(Hint(Work.ENROLL, run.tenant_id, run.run_id))

@@ -93,7 +93,7 @@ def _definition(case: Case) -> Definition:
 
 def _fates(rt: Runtime, cases: Iterable[Case], definitions: Definitions, saved: Saved) -> list[Fate]:
     documents = definitions.documents
-    drafts = rt.schema.drafts((document.type, document.id, document.data) for document in documents)
+    drafts = rt.schema.drafts(rt.actor, [(document.type, document.id, document.data) for document in documents])
     contents = {(draft.type, draft.id): draft.data for draft in drafts}
     fates = []
     for case in cases:

@@ -31,7 +31,7 @@ def read_campaign(rt: Runtime, path: Path) -> tuple[str, tuple[Document, ...]]:
     campaigns = list(definitions.campaigns)
     if len(campaigns) != 1:
         raise CannotLaunch([f"{path} defines {len(campaigns)} campaigns; name a file or folder that defines one"])
-    return campaigns[0], tuple(rt.schema.drafts((d.type, d.id, d.data) for d in definitions.documents))
+    return campaigns[0], tuple(rt.schema.drafts(rt.actor, [(d.type, d.id, d.data) for d in definitions.documents]))
 
 
 def counts(definitions: Definitions) -> dict[str, int]:

@@ -101,7 +101,7 @@ class Contacts:
         told = {key: value for key, value in changes.items() if key not in _STAMPS}
         unset = {key for key, value in told.items() if value is None or value == ""}
         document = {key: value for key, value in was.items() if key not in unset | _STAMPS | {"deletedAt"}}
-        row = self._row(actor, document | {k: v for k, v in told.items() if k not in unset}, contact_id)
+        row = self._row(actor, document | {k: v for k, v in told.items() if k not in unset}, contact_id, told=told)
         is_now = contact_wire(actor.tenant_id, row)
         changed = [
             change for change in differences(_body(was), _body(is_now)) if change.get("from") != change.get("to")
@@ -113,9 +113,9 @@ class Contacts:
         )
         return contact_wire(actor.tenant_id, stored)
 
-    def _row(self, actor: Actor, data: Any, contact_id: str) -> ContactRow:
-        """A contact by its own rules. Raises Invalid."""
-        model, wire = rules.read(KIND, data, actor.tenant_id, self.region)
+    def _row(self, actor: Actor, data: Any, contact_id: str, *, told: Mapping[str, Any] | None = None) -> ContactRow:
+        """A contact by its own rules; `told` as in `rules.read`. Raises Invalid."""
+        model, wire = rules.read(KIND, data, actor.tenant_id, self.region, told=told)
         assert isinstance(model, Contact)  # noqa: S101 - for the type checker
         key = contact_id or KIND.id_of(wire) or self.store.new_id()
         rules.require_id(KIND, key)
@@ -141,7 +141,12 @@ _STAMPS: Final = frozenset({"createdAt", "createdBy", "modifiedAt", "modifiedBy"
 
 def contact_wire(tenant_id: str, row: ContactRow) -> Wire:
     """A contact as JSON. What an import or a block has changed since goes before what the document said."""
-    fields = dict(row.fields)
+    fields: Wire = {}
+    odd: Wire = {}
+    for key, value in row.fields.items():
+        (odd if key in _APART or not _fits(key, value) else fields)[key] = value
+    if odd:  # a column of an import may be called like a key that means something else here
+        fields["attributes"] = {**odd, **fields.get("attributes", {})}
     if row.phone not in (fields.get("mobile"), fields.get("phone")):
         fields.pop("mobile", None)
         fields["phone"] = row.phone
@@ -152,6 +157,17 @@ def contact_wire(tenant_id: str, row: ContactRow) -> Wire:
     ids = {"_id": row.contact_id, "contactId": row.contact_id}
     told = {key: value for key, value in (fields | known).items() if value or key not in _HIDDEN_WHEN_EMPTY}
     return ids | header(tenant_id, Contact.TYPE, row.stamp) | told
+
+
+def _fits(key: str, value: Any) -> bool:
+    """Whether a value has the shape that the document wants under this key."""
+    match key:
+        case "attributes":
+            return isinstance(value, dict)
+        case "addresses" | "connections":
+            return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        case _:
+            return True
 
 
 _HIDDEN_WHEN_EMPTY: Final = frozenset({"externalId", "email", "timezone", "phone", "blockedAt"})

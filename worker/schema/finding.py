@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from worker.domain.base import MAX_WHOLE
 from worker.domain.search import Order
 from worker.schema.contacts import contact_wire
 from worker.schema.drafts import Wire, to_wire
@@ -55,7 +56,7 @@ def find(store: Store, tenant_id: str, kind: SchemaType, search: Search) -> Foun
     query = parse(search.q, kind.fields, kind.free)
     order = parse_order(search.sort, kind.sorts) if search.sort else Order(kind.sorts[0])
     mark = _mark(kind, search.q, order)
-    position, total = _read_cursor(search.cursor, mark) if search.cursor else (None, None)
+    position, total = _read_cursor(search.cursor, mark, order) if search.cursor else (None, None)
     if position is not None and search.start:
         raise BadRequest("start and cursor exclude each other; leave start out")
     page = Page(order=order, rows=search.rows, start=search.start, after=position, total=total)
@@ -85,7 +86,7 @@ def _cursor(mark: str, end: Position, total: int) -> str:
     return base64.urlsafe_b64encode(json.dumps([mark, *end, total]).encode()).decode().rstrip("=")
 
 
-def _read_cursor(text: str, mark: str) -> tuple[Position, int]:
+def _read_cursor(text: str, mark: str, order: Order) -> tuple[Position, int]:
     try:
         padded = text + "=" * (-len(text) % 4)
         theirs, value, document_id, total = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
@@ -93,6 +94,15 @@ def _read_cursor(text: str, mark: str) -> tuple[Position, int]:
         raise BadRequest("cursor cannot be read; take it from `next` as it is") from None
     if theirs != mark:
         raise BadRequest("cursor is of another search; begin with its first page")
-    if not (isinstance(document_id, str) and isinstance(total, int) and isinstance(value, (str, int))):
+    fits = _is_number(value) if order.field.endswith("At") else _is_text(value)
+    if not (fits and _is_text(document_id) and _is_number(total)):
         raise BadRequest("cursor cannot be read; take it from `next` as it is")
     return (value, document_id), total
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value <= MAX_WHOLE

@@ -28,7 +28,7 @@ from worker.schema.query_values import Limit, Value, has_between, has_value, val
 __all__ = ["BadQuery", "parse", "parse_order"]
 
 _MOST_CLAUSES: Final = 50
-_DEEPEST: Final = 20
+_DEEPEST: Final = 10
 
 
 def parse(text: str, fields: Mapping[str, FieldKind], free: Sequence[str]) -> Query:

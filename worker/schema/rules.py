@@ -3,7 +3,8 @@
 Every document looked at is noted in `seen`, so that the store can refuse the write if one of them has changed since.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -16,11 +17,11 @@ from worker.domain.campaign import Campaign
 from worker.domain.disposition import Disposition
 from worker.domain.dispositions import SYSTEM
 from worker.domain.faults import Fault
-from worker.domain.search import Is, Order
+from worker.domain.search import Is, Order, keyword_term
 from worker.domain.workflow import Workflow, called_workflows, parse_workflow
 from worker.engine.check import check
 from worker.schema.errors import Invalid
-from worker.schema.types import Reference, SchemaType
+from worker.schema.types import CALLS, Reference, SchemaType
 from worker.store.facade import Store
 from worker.store.rows import Document, DocumentType
 from worker.store.search import Page
@@ -52,27 +53,47 @@ class Surroundings:
         """Every live document of a type."""
         return self.store.list_documents(self.tenant_id, kind)
 
-    def campaigns_with(self, workflow_id: str) -> tuple[Document, ...]:
-        """The campaigns that a workflow serves."""
+    def campaigns_with(self, workflow_id: str) -> Iterator[Document]:
+        """The campaigns that a workflow serves, also through workflows that call it."""
+        seen, waiting = {workflow_id}, [workflow_id]
+        while waiting:
+            term = keyword_term(waiting.pop())
+            yield from self._having(DocumentType.CAMPAIGN, "workflowId", term)
+            callers = {found.id for found in self._having(DocumentType.WORKFLOW, CALLS, term)} - seen
+            seen |= callers
+            waiting += callers
+
+    def _having(self, kind: DocumentType, field: str, term: str) -> tuple[Document, ...]:
         page = Page(order=Order("createdAt"), rows=_DEPENDENTS, total=_DEPENDENTS)
-        query = Is("workflowId", workflow_id.casefold())
-        return self.store.search_documents(self.tenant_id, DocumentType.CAMPAIGN, query, page).rows
+        return self.store.search_documents(self.tenant_id, kind, Is(field, term), page).rows
 
 
-def read(kind: SchemaType, data: Any, tenant_id: str, region: str) -> tuple[Model, dict[str, Any]]:
-    """A caller's document by its own rules: the model, and the JSON to keep. Raises Invalid with every fault."""
+def read(
+    kind: SchemaType, data: Any, tenant_id: str, region: str, *, told: Mapping[str, Any] | None = None
+) -> tuple[Model, dict[str, Any]]:
+    """A caller's document by its own rules: the model, and the JSON to keep. Raises Invalid with every fault.
+
+    `told`: what the caller wrote of it, where that is a part; only there a slip of the pen is looked for.
+    """
     try:
-        model, wire = read_document(kind, data, region)
+        model, wire = read_document(kind, data, region, told=told)
     except faults.Invalid as error:
         raise Invalid(f"the {kind.name} breaks rules", error.faults) from None
-    if found := list(_of_another_tenant(data, tenant_id)):
-        raise Invalid(f"the {kind.name} breaks rules", found)
+    require_own(kind, data, tenant_id)
     return model, wire
 
 
-def read_document(kind: SchemaType, data: Any, region: str) -> tuple[Model, dict[str, Any]]:
+def require_own(kind: SchemaType, data: Mapping[str, Any], tenant_id: str) -> None:
+    """Raise Invalid where a document says that it is another tenant's, or deleted."""
+    if found := list(_of_another_tenant(data, tenant_id)):
+        raise Invalid(f"the {kind.name} breaks rules", found)
+
+
+def read_document(
+    kind: SchemaType, data: Any, region: str, *, told: Mapping[str, Any] | None = None
+) -> tuple[Model, dict[str, Any]]:
     """A document by its own rules: the model, and the JSON to keep. Raises `faults.Invalid` with every fault."""
-    found = list(_slips(kind, data))
+    found = list(_slips(kind, data if told is None else told, data))
     try:
         model = kind.model.parse(data, region)
     except faults.Invalid as error:
@@ -95,12 +116,12 @@ def _normal(kind: SchemaType, model: Model, data: Mapping[str, Any]) -> dict[str
     return {**data, **beginnings, "objectType": kind.name}
 
 
-def _slips(kind: SchemaType, data: Any) -> Iterator[Fault]:
+def _slips(kind: SchemaType, told: Any, data: Any) -> Iterator[Fault]:
     """Unknown keys that are nearly a known one which is missing. Workflows look for theirs themselves."""
     if kind.model is Workflow or not isinstance(data, Mapping):
         return
     known = kind.model.wire_keys()
-    strange = [key for key in data if isinstance(key, str) and key not in known and key not in _NO_SLIPS]
+    strange = [key for key in told if isinstance(key, str) and key not in known and key not in _NO_SLIPS]
     absent = {key.lower(): key for key in known if key not in data} if strange else {}
     for key in strange:
         near = get_close_matches(key.lower().replace("_", ""), absent, n=1, cutoff=_SLIP)
@@ -126,7 +147,7 @@ def require_consistent(
 ) -> None:
     """Raise Invalid with every reference that leads nowhere, and with all that would keep a campaign from running."""
     dispositions = _Dispositions(around)
-    missing = [*_missing(around, kind, wire, dispositions)]
+    missing = [*_missing(around, [(kind, document_id, wire)], dispositions)]
     if missing:
         raise Invalid(f"the {kind.name} names what does not exist", missing)
     match model:
@@ -145,26 +166,55 @@ def require_consistent(
         raise Invalid(f"the {kind.name} could not run", found)
 
 
+Together = Sequence[tuple[SchemaType, str, Mapping[str, Any]]]
+"""Documents that are written together: type, id, JSON. They may refer to one another."""
+
+
+def require_references(around: Surroundings, together: Together) -> None:
+    """Raise Invalid with every reference of these documents that leads neither to a saved one nor to one of them."""
+    if missing := [*_missing(around, together, _Dispositions(around, together))]:
+        raise Invalid("some documents name what does not exist", missing)
+
+
 @dataclass(frozen=True)
 class _Dispositions:
-    """The tenant's dispositions by everything they are called."""
+    """The tenant's dispositions, and those that are being written, by everything they are called."""
 
     around: Surroundings
+    together: Together = ()
 
     @cached_property
     def known(self) -> list[Disposition]:
-        return [Disposition.parse(found.data) for found in self.around.all_of(DocumentType.DISPOSITION)]
+        return [Disposition.parse(found.data) for found in self._stored] + [
+            Disposition.parse(data) for kind, _, data in self.together if kind.model is Disposition
+        ]
 
     @cached_property
     def names(self) -> frozenset[str]:
         return frozenset(name for disposition in self.known for name in disposition.names) | set(SYSTEM)
 
+    def look_up(self, name: str) -> bool:
+        """Whether one is called so. If a saved one is, the write rests on it."""
+        if found := self._saved_by_name.get(name):
+            self.around.seen[DocumentType.DISPOSITION, found.id] = found.stamp.modified_at
+        return name in self.names
 
-def _missing(
-    around: Surroundings, kind: SchemaType, wire: Mapping[str, Any], dispositions: _Dispositions
-) -> Iterator[Fault]:
-    named = [(reference, key) for reference in kind.references for key in reference.of(wire)]
-    stored = around.load([(r.type, key) for r, key in named if not r.by_name and r.type != "contact"])
+    @cached_property
+    def _saved_by_name(self) -> dict[str, Document]:
+        return {name: found for found in self._stored for name in Disposition.parse(found.data).names}
+
+    @cached_property
+    def _stored(self) -> list[Document]:
+        return self.around.all_of(DocumentType.DISPOSITION)
+
+
+def _missing(around: Surroundings, together: Together, dispositions: _Dispositions) -> Iterator[Fault]:
+    named = [
+        (reference, key) for kind, _, wire in together for reference in kind.references for key in reference.of(wire)
+    ]
+    here = {(kind.name, document_id) for kind, document_id, _ in together}
+    asked = {(r.type, key) for r, key in named if not r.by_name and r.type != "contact"} - here
+    stored = here | around.load(sorted(asked)).keys()
     for reference, key in named:
         if not _exists(around, reference, key, stored, dispositions):
             meant = closest(key, sorted(dispositions.names)) if reference.by_name else ""
@@ -176,11 +226,11 @@ def _exists(
     around: Surroundings,
     reference: Reference,
     key: str,
-    stored: Mapping[tuple[str, str], Document],
+    stored: AbstractSet[tuple[str, str]],
     dispositions: _Dispositions,
 ) -> bool:
     if reference.by_name:
-        return key in dispositions.names
+        return dispositions.look_up(key)
     if reference.type == "contact":
         contact = around.store.get_contact(around.tenant_id, key)
         return contact is not None and not contact.deleted

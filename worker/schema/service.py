@@ -8,11 +8,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import orjson
+import structlog
 
+from worker.domain import faults
 from worker.domain.base import Document as Model
 from worker.domain.comm_consent import CommConsent
 from worker.domain.disposition import Disposition
@@ -28,12 +31,17 @@ from worker.schema.rules import Surroundings
 from worker.schema.scopes import Actor, Right
 from worker.schema.types import HEADER, TYPES, SchemaType, users_of
 from worker.store.document_writes import RequestKey
-from worker.store.errors import Outdated
+from worker.store.errors import Outdated, StillUsed
 from worker.store.facade import Store
 from worker.store.rows import Document, Suppression
 from worker.store.search import Page
 
+log = structlog.get_logger()
+
 T = TypeVar("T")
+
+Definition = tuple[str, str, Mapping[str, Any]]
+"""Type, id and JSON of a document that has been checked by itself."""
 
 CONTACT: Final = "contact"
 _TRIES: Final = 5
@@ -134,17 +142,30 @@ class SchemaService:
             found = self.store.changes_of(actor.tenant_id, type_name, document_id)
             return created + tuple({"at": c.at, "by": c.by, "action": c.action, "changes": c.changes} for c in found)
 
-    def save(self, actor: Actor, checked: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
-        """Create or replace documents that have been checked together: type, id and JSON of each; all or none."""
-        for type_name, _, _ in checked:
-            self._allowed(actor, type_name, Right.WRITE)
-        self.store.put_documents(actor.tenant_id, self.drafts(checked), self.now(), by=actor.user_id)
+    def save(self, actor: Actor, checked: Sequence[Definition]) -> None:
+        """Create or replace documents that have been checked together, all or none."""
+        with refusals():
+            models = [TYPES[kind].model.parse(data, self.region) for kind, _, data in checked]
+            suppress = [entry for model in models for entry in _suppressions(model)]
+            drafts = self.drafts(actor, checked)
+            self.store.save_documents(actor.tenant_id, drafts, self.now(), by=actor.user_id, suppress=suppress)
 
-    def drafts(self, checked: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[Document]:
-        """Checked documents as the store keeps them."""
-        return [
-            draft(TYPES[kind], key, TYPES[kind].model.parse(data, self.region), data) for kind, key, data in checked
-        ]
+    def drafts(self, actor: Actor, checked: Sequence[Definition]) -> list[Document]:
+        """Documents that have been checked together, as the store keeps them. Raises Forbidden, Invalid."""
+        for type_name, document_id, data in checked:
+            kind = self._allowed(actor, type_name, Right.WRITE)
+            if type_name == CONTACT:
+                raise Invalid(
+                    "contacts are not saved as definitions; use `campaigns import`, or create them one by one"
+                )
+            rules.require_id(kind, document_id)
+            rules.require_own(kind, data, actor.tenant_id)
+        rules.require_references(self._around(actor), [(TYPES[kind], key, data) for kind, key, data in checked])
+        return [self._draft(*definition) for definition in checked]
+
+    def _draft(self, type_name: str, document_id: str, data: Mapping[str, Any]) -> Document:
+        kind = TYPES[type_name]
+        return draft(kind, document_id, kind.model.parse(data, self.region), data)
 
     def reindex(self) -> int:
         """Make anew the terms that an older version made. Returns of how many documents."""
@@ -152,10 +173,18 @@ class SchemaService:
         done = 0
         while batch := self.store.documents_with_old_terms(versions, _REINDEXED_AT_ONCE):
             for tenant_id, found in batch:
-                [made] = self.drafts([(found.type, found.id, found.data)])
-                self.store.put_terms(tenant_id, [made])
+                self.store.put_terms(tenant_id, [self._made_anew(found)])
             done += len(batch)
         return done
+
+    def _made_anew(self, found: Document) -> Document:
+        """A stored document with the terms of this version; by its id alone where it breaks the rules of today."""
+        try:
+            made = self._draft(found.type, found.id, found.data)
+        except faults.Invalid:
+            log.warning("document breaks rules of this version, found by its id only", type=found.type, id=found.id)
+            made = replace(found, terms=(("_id", found.id),), terms_version=TYPES[found.type].terms_version)
+        return replace(made, stamp=found.stamp)
 
     def _allowed(self, actor: Actor, type_name: str, right: Right) -> SchemaType:
         kind = TYPES.get(type_name)
@@ -190,9 +219,11 @@ class SchemaService:
     ) -> Document:
         before = self._stored(actor, kind, document_id)
         _require_fresh(before, modified_at)
-        model, wire = rules.read(kind, merged(kind, before, changes), actor.tenant_id, self.region)
+        model, wire = rules.read(kind, merged(kind, before, changes), actor.tenant_id, self.region, told=changes)
         around = self._around(actor)
         rules.require_consistent(around, kind, before.id, model, wire)
+        if given_up := _called(before) - _called(draft(kind, before.id, model, wire)):
+            self._require_unused(actor, kind, before, given_up)
         seen = {**around.seen, (kind.name, before.id): before.stamp.modified_at}
         return self.store.change_document(
             actor.tenant_id,
@@ -206,9 +237,12 @@ class SchemaService:
     def _delete(self, actor: Actor, kind: SchemaType, document_id: str, modified_at: int | None) -> None:
         found = self._stored(actor, kind, document_id)
         _require_fresh(found, modified_at)
-        names = _names(found)
-        users = [(user.name, reference.key, names) for user, reference in users_of(kind.name)]
+        users = _users(kind, _called(found))
         self.store.delete_document(actor.tenant_id, found, self.now(), by=actor.user_id, users=users)
+
+    def _require_unused(self, actor: Actor, kind: SchemaType, found: Document, names: Iterable[str]) -> None:
+        if holders := self.store.term_holders(actor.tenant_id, _users(kind, names)):
+            raise StillUsed(kind.name, found.id, holders)
 
 
 def merged(kind: SchemaType, before: Document, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,10 +265,15 @@ def _require_fresh(found: Document, modified_at: int | None) -> None:
         )
 
 
-def _names(found: Document) -> tuple[str, ...]:
-    """What other documents may call it, as terms."""
-    names = Disposition.parse(found.data).names if found.type == Disposition.TYPE else {found.id}
-    return tuple(keyword_term(name) for name in names)
+def _users(kind: SchemaType, names: Iterable[str]) -> list[tuple[str, str, Sequence[str]]]:
+    """Where documents that need one of this type name it: type, field, terms."""
+    terms = [keyword_term(name) for name in names]
+    return [(user, field, terms) for user, field in users_of(kind.name)]
+
+
+def _called(found: Document) -> frozenset[str]:
+    """What other documents may call it."""
+    return Disposition.parse(found.data).names if found.type == Disposition.TYPE else frozenset({found.id})
 
 
 def _suppressions(model: Model) -> tuple[Suppression, ...]:

@@ -26,7 +26,7 @@ from worker.domain.prompt import Prompt
 from worker.domain.search import TEXT_SUFFIX, FieldKind, boolean_term, folded, keyword_term, number_term, words
 from worker.domain.template import Template
 from worker.domain.user import User
-from worker.domain.workflow import Workflow
+from worker.domain.workflow import Workflow, called_workflows
 from worker.schema.scopes import Right, Scope
 
 HEADER: Final = frozenset({"tenantId", "objectType", "createdAt", "createdBy", "modifiedAt", "modifiedBy", "deletedAt"})
@@ -35,7 +35,10 @@ HEADER: Final = frozenset({"tenantId", "objectType", "createdAt", "createdBy", "
 STAMPED: Final = frozenset({"createdAt", "createdBy", "modifiedAt", "modifiedBy"})
 """What the store writes in columns; a search finds it there."""
 
-_TERMS_MADE: Final = 1
+CALLS: Final = ":calls"
+"""The field that holds which other workflows a workflow calls."""
+
+_TERMS_MADE: Final = 2
 """To be counted up when `terms` or what it calls changes."""
 
 _WORDS_INDEXED: Final = 500
@@ -156,6 +159,9 @@ def terms(kind: SchemaType, document: Document) -> tuple[tuple[str, str], ...]:
             continue
         value = relations[key].of(shown) if key in relations else shown.get(key)
         found |= dict.fromkeys(_terms(key, field_kind, value))
+    if isinstance(document, Workflow):
+        called = called_workflows(document) - document.functions.keys()
+        found |= dict.fromkeys((CALLS, keyword_term(name)) for name in called)
     return tuple(found)
 
 
@@ -280,9 +286,9 @@ TYPES: Final[Mapping[str, SchemaType]] = {
 SCOPES: Final = tuple(kind.scope(right) for kind in TYPES.values() for right in Right)
 
 
-def users_of(type_name: str) -> Iterator[tuple[SchemaType, Reference]]:
-    """Which types refer to this one, and through which key."""
+def users_of(type_name: str) -> Iterator[tuple[str, str]]:
+    """Which types refer to this one, and in which field of their terms."""
     for kind in TYPES.values():
-        for reference in kind.references:
-            if reference.type == type_name:
-                yield kind, reference
+        yield from ((kind.name, reference.key) for reference in kind.references if reference.type == type_name)
+    if type_name == Workflow.TYPE:
+        yield Workflow.TYPE, CALLS

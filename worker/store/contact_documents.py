@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from worker.store import changes, dialect
 from worker.store.codec import millis
-from worker.store.contacts import COLUMNS, KEPT, contact_of, get, serialize, values
+from worker.store.contacts import COLUMNS, KEPT, contact_of, known, serialize, values
 from worker.store.document_tables import LIVE_CONTACT, contact_list_members, contacts, is_set
 from worker.store.errors import AddressTaken, IdTaken, NotFound, Outdated
 from worker.store.rows import Action, ContactRow
@@ -33,6 +33,7 @@ def create(
     They are written as they are made, so that server and client work at the same time. `make` is called again when the
     transaction is. A conflict is the database's error; `taken` says which.
     """
+    serialize(conn, tenant_id)
     at = millis(now)
     rows = ((tenant_id, row.contact_id, *values(row), at, at, by, by) for row in make())
     dialect.bulk_insert(conn, contacts, _WRITTEN, rows)
@@ -40,16 +41,20 @@ def create(
 
 def taken(conn: Connection, tenant_id: str, batch: Sequence[ContactRow]) -> IdTaken | AddressTaken | None:
     """What stands in the way of creating one of these: an id, or the address of another contact or of another row."""
-    seen: dict[tuple[str, str], str] = {}
+    given = dialect.table_records(
+        conn, contacts, ("tenant_id", "contact_id"), [(tenant_id, r.contact_id) for r in batch]
+    )
+    same_id = (contacts.c.tenant_id == given.c.tenant_id) & (contacts.c.contact_id == given.c.contact_id)
+    ids = {row.contact_id for row in conn.execute(select(contacts.c.contact_id).where(same_id)).all()}
+    owners = {identity: row.contact_id for identity, row in known(conn, tenant_id, batch).items()}
     for row in batch:
-        if row.contact_id in seen.values() or get(conn, tenant_id, row.contact_id):
+        if row.contact_id in ids:
             return IdTaken(TYPE, row.contact_id)
+        ids.add(row.contact_id)
         for name, value in _identities(row).items():
-            owner = seen.setdefault((name, value), row.contact_id)
+            owner = owners.setdefault((name, value), row.contact_id)
             if owner != row.contact_id:
                 return AddressTaken(_KEYS[name], owner)
-        if refusal := _owned(conn, tenant_id, row):
-            return refusal
     return None
 
 

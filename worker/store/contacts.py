@@ -13,15 +13,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, Text, func, or_, select, true, update
 
 from worker.domain.search import keyword_term
-from worker.store import dialect, suppressions
+from worker.store import changes, dialect, suppressions
 from worker.store.codec import from_json, millis, to_json
 from worker.store.document_tables import LIVE_CONTACT, contact_list_members, contacts, is_set
 from worker.store.documents import stamp_of
-from worker.store.rows import ContactRow, ImportCounts, Suppression
+from worker.store.rows import Action, ContactRow, ImportCounts, Suppression
 
 KEPT = ("external_id", "phone", "email", "timezone", "fields", "blocked", "first_name_key", "last_name_key")
 COLUMNS = ("tenant_id", "contact_id", *KEPT, "created_at", "modified_at")
-_CHANGED = ("tenant_id", "contact_id", *KEPT)
+_CHANGED = ("tenant_id", "contact_id", *KEPT, "modified_at", "modified_by")
+
+IMPORT = "import"
+"""Who changes contacts when a file does."""
 
 
 def import_batch(
@@ -40,12 +43,13 @@ def import_batch(
     """
     serialize(conn, tenant_id)
     rows = _distinct(batch)
-    known = _known(conn, tenant_id, rows)
+    owned = known(conn, tenant_id, rows)
     at = millis(now)
     new, changed, members = [], [], []
+    history: list[changes.Written] = []
     unchanged, duplicates = 0, len(batch) - len(rows)
     for row in rows:
-        owners = [known[key] for key in _identities(row) if key in known]
+        owners = [owned[key] for key in _identities(row) if key in owned]
         if not owners:
             contact_id = dialect.new_id(conn)
             new.append((tenant_id, contact_id, *values(row), at, at))
@@ -58,10 +62,12 @@ def import_batch(
             if written == tuple(getattr(owners[0], name) for name in KEPT):
                 unchanged += 1
             else:
-                changed.append((tenant_id, contact_id, *written))
+                changed.append((tenant_id, contact_id, *written, max(at, owners[0].modified_at + 1), IMPORT))
+                history.append(_change(owners[0], written, changed[-1][-2]))
         members.append((tenant_id, contact_list_id, contact_id))
     dialect.bulk_insert(conn, contacts, COLUMNS, new)
-    _update(conn, changed, at)
+    _update(conn, changed)
+    changes.add(conn, tenant_id, history)
     _join_list(conn, members)
     suppressions.add(conn, tenant_id, suppressed, now)
     return ImportCounts(new=len(new), updated=len(changed), unchanged=unchanged, duplicates=duplicates)
@@ -92,7 +98,7 @@ def block(conn: Connection, tenant_id: str, contact_id: str, *, blocked: bool, n
     """Never contact this person on any channel, or allow it again. False if there is none."""
     change = (
         update(contacts)
-        .where(contacts.c.tenant_id == tenant_id, contacts.c.contact_id == contact_id)
+        .where(contacts.c.tenant_id == tenant_id, contacts.c.contact_id == contact_id, LIVE_CONTACT)
         .values(blocked=blocked, modified_at=millis(now))
     )
     return conn.execute(change).rowcount > 0
@@ -139,9 +145,9 @@ def _identities(row: ContactRow) -> list[tuple[str, str]]:
     return [(kind, value) for kind, value in named if value]
 
 
-def _known(conn: Connection, tenant_id: str, rows: Sequence[ContactRow]) -> dict[tuple[str, str], Row[Any]]:
-    """The contacts that have an identity of these rows, by identity."""
-    known: dict[tuple[str, str], Row[Any]] = {}
+def known(conn: Connection, tenant_id: str, rows: Sequence[ContactRow]) -> dict[tuple[str, str], Row[Any]]:
+    """The live contacts that have an identity of these rows, by identity."""
+    owners: dict[tuple[str, str], Row[Any]] = {}
     for kind in ("external_id", "email", "phone"):
         wanted = [(value,) for row in rows for k, value in _identities(row) if k == kind]
         if wanted:
@@ -153,8 +159,8 @@ def _known(conn: Connection, tenant_id: str, rows: Sequence[ContactRow]) -> dict
                 is_set(column),
                 LIVE_CONTACT,
             )
-            known |= {(kind, getattr(found, kind)): found for found in conn.execute(query).all()}
-    return known
+            owners |= {(kind, getattr(found, kind)): found for found in conn.execute(query).all()}
+    return owners
 
 
 def _is_one_person(row: ContactRow, owners: Sequence[Row[Any]]) -> bool:
@@ -171,6 +177,7 @@ def _merged(row: ContactRow, owner: Row[Any]) -> ContactRow:
         phone=row.phone or owner.phone,
         email=row.email or owner.email,
         timezone=row.timezone or owner.timezone,
+        fields={**from_json(owner.fields), **row.fields},
         blocked=row.blocked or owner.blocked,
     )
 
@@ -197,14 +204,28 @@ def serialize(conn: Connection, tenant_id: str) -> None:
     dialect.serialize(conn, f"contacts:{tenant_id}")
 
 
-def _update(conn: Connection, changed: Sequence[tuple[Any, ...]], at: int) -> None:
+def _change(owner: Row[Any], written: Sequence[Any], at: int) -> changes.Written:
+    """What an import changes of somebody, for the history."""
+    before, after = _shown([getattr(owner, name) for name in KEPT]), _shown(written)
+    return ("contact", owner.contact_id, at, IMPORT, Action.UPDATED, tuple(changes.differences(before, after)))
+
+
+def _shown(kept: Sequence[Any]) -> dict[str, Any]:
+    """What is kept of somebody as a document tells it."""
+    column = dict(zip(KEPT, kept, strict=True))
+    told = {"externalId": column["external_id"], "phone": column["phone"], "email": column["email"]}
+    fields: dict[str, Any] = from_json(column["fields"])
+    return fields | told | {"timezone": column["timezone"], "blocked": column["blocked"]}
+
+
+def _update(conn: Connection, changed: Sequence[tuple[Any, ...]]) -> None:
     if not changed:
         return
     given = dialect.table_records(conn, contacts, _CHANGED, changed)
     conn.execute(
         update(contacts)
         .where(contacts.c.tenant_id == given.c.tenant_id, contacts.c.contact_id == given.c.contact_id)
-        .values({name: given.c[name] for name in KEPT} | {"modified_at": at})
+        .values({name: given.c[name] for name in _CHANGED[2:]})
     )
 
 

@@ -54,6 +54,20 @@ def create_document(
     return documents.require(conn, tenant_id, document.type, document_id)
 
 
+def save_documents(
+    conn: Connection,
+    tenant_id: str,
+    batch: Sequence[Document],
+    now: datetime,
+    *,
+    by: str,
+    suppress: Sequence[Suppression] = (),
+) -> None:
+    """Create or replace documents, and suppress addresses in the same commit. Raises what `documents.put` raises."""
+    documents.put(conn, tenant_id, batch, now, by=by)
+    suppressions.add(conn, tenant_id, suppress, now)
+
+
 def change_document(
     conn: Connection,
     tenant_id: str,

@@ -129,10 +129,12 @@ def with_old_terms(conn: Connection, versions: Mapping[str, str], limit: int) ->
 
 
 def put_terms(conn: Connection, tenant_id: str, batch: Sequence[Document]) -> None:
-    """Write the terms of documents that are otherwise as they were."""
+    """Write the terms of documents that were read, if they are still as they were."""
     _serialize(conn, tenant_id)
-    terms.replace(conn, tenant_id, batch)
-    for document in batch:
+    now = get_many(conn, tenant_id, [(document.type, document.id) for document in batch])
+    same = [d for d in batch if (d.type, d.id) in now and now[d.type, d.id].stamp == d.stamp]
+    terms.replace(conn, tenant_id, same)
+    for document in same:
         conn.execute(_this(update(documents), tenant_id, document).values(terms_version=document.terms_version))
 
 

@@ -33,6 +33,7 @@ from worker.store import (
     settlements,
     signals,
     suppressions,
+    terms,
     tokens,
     transactions,
 )
@@ -94,11 +95,13 @@ class Store:
     list_documents = reads(documents.list_of)
     get_documents = reads(documents.get_many)
     create_document = writes(document_writes.create_document)
+    save_documents = writes(document_writes.save_documents)
     change_document = writes(document_writes.change_document)
     delete_document = writes(documents.delete)
     search_documents = reads(search.find_documents)
     documents_with_old_terms = reads(documents.with_old_terms)
     put_terms = writes(documents.put_terms)
+    term_holders = reads(terms.holders)
     changes_of = reads(changes.of_document)
 
     create_contacts = writes(contact_documents.create)

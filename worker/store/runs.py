@@ -29,8 +29,8 @@ UNDER_WAY: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
 _ENROLLED: Final = ("enrollment_id", "tenant_id", "run_id", "contact_id", "status", "priority", "due_at", "created_at")
 
 
-def create(conn: Connection, run: Run, *, saving: Sequence[Document] = (), again: bool = False) -> None:
-    """Record a launch and save the documents that come with it. Nobody is enrolled yet.
+def create(conn: Connection, run: Run, *, saving: Sequence[Document] = (), by: str = "", again: bool = False) -> None:
+    """Record a launch and save the documents that come with it, in the name of `by`. Nobody is enrolled yet.
 
     Raises NameTaken, NotFound for a campaign deleted meanwhile, and AlreadyRunning unless `again`: of two equal
     launches at once one is refused.
@@ -38,7 +38,7 @@ def create(conn: Connection, run: Run, *, saving: Sequence[Document] = (), again
     if not again:
         _refuse_a_second(conn, run)
     if saving:
-        documents.put(conn, run.tenant_id, saving, run.created_at)
+        documents.put(conn, run.tenant_id, saving, run.created_at, by=by)
     documents.require_not_deleted(conn, run.tenant_id, DocumentType.CAMPAIGN, run.campaign_id)
     conn.execute(
         runs.insert().values(

@@ -55,6 +55,9 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in ("ix_contacts_created", "ix_contacts_last_name", "ix_contacts_first_name"):
         op.drop_index(name, "contacts")
+    # What may be there only now: deleted contacts whose addresses others have, and names that need not be unique.
+    op.execute("UPDATE contacts SET external_id = '', phone = '', email = '' WHERE deleted")
+    op.execute("UPDATE documents SET name_key = '' WHERE name_key <> unique_key")
     for name in IDENTITIES:
         op.drop_index(f"uq_contacts_{name}", "contacts")
         _sort("contacts", name, "default")
