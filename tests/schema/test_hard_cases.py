@@ -119,6 +119,7 @@ def test_an_import_adds_to_a_contact_and_is_in_its_history(service, actor, store
 def test_a_number_too_large_to_be_kept_is_a_fault(service, actor, value):
     with pytest.raises(Invalid):
         service.create(actor, "contactlist", {"name": "x", "priority": value})
+    assert service.create(actor, "contactlist", {"name": "x", "code": None, "name2": 7})["code"] is None
 
 
 def test_what_is_too_long_for_an_index_is_a_fault(service, actor):

@@ -129,12 +129,16 @@ class Document(BaseModel):
             yield Fault(("objectType",), f"must be {self.TYPE!r}", "or leave it out")
         if self.created_at and self.modified_at and self.modified_at < self.created_at:
             yield Fault(("modifiedAt",), "is before createdAt")
-        for name, field in type(self).model_fields.items():
+        for name in self.model_fields_set:  # the rest is ours
             value = getattr(self, name)
             if isinstance(value, int) and abs(value) > MAX_WHOLE:
-                yield Fault((field.alias or name,), "is a whole number past 2^53, which many readers round")
-            elif name in _SHORT and len(value) > MAX_SHORT:
-                yield Fault((field.alias or name,), f"is longer than {MAX_SHORT} characters", "shorten it")
+                yield Fault((self._key(name),), "is a whole number past 2^53, which many readers round")
+            elif name in _SHORT and isinstance(value, str) and len(value) > MAX_SHORT:
+                yield Fault((self._key(name),), f"is longer than {MAX_SHORT} characters", "shorten it")
+
+    def _key(self, name: str) -> str:
+        field = type(self).model_fields.get(name)
+        return (field.alias if field else None) or name  # a key that is not known is its own name
 
     def to_wire(self) -> dict[str, Any]:
         """The document as JSON: what was set, normalized, and every unknown key as it came."""
