@@ -32,7 +32,7 @@ bench-guarantee: .venv/installed-dev
 
 # The schema service against the bare SQL of the same requests: a million contacts, on both databases, in turn.
 bench-schema: .venv/installed-dev
-	$(BIN)/python tests/benchmarks/schema.py
+	$(BIN)/python -m tests.benchmarks.schema
 
 chaos: SECONDS ?= 600
 chaos: CONTACTS ?= 10000

@@ -1,6 +1,6 @@
 """What the schema service costs against the bare SQL of the same request, on both databases.
 
-    python tests/benchmarks/schema.py            # 1,000,000 contacts, 10,000 campaigns; some minutes a database
+    python -m tests.benchmarks.schema            # 1,000,000 contacts, 10,000 campaigns; some minutes a database
 
 1. Bare SQL is the driver alone: the statement that fetches the same rows, and their JSON parsed. No tenant's token, no
    validation, no query language.
@@ -11,7 +11,6 @@
 
 import json
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -27,15 +26,12 @@ from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).parent.parent.parent
-sys.path.append(str(ROOT))  # a benchmark is a script; the tests are no installed package
-
-from tests.benchmarks.server import postgres  # noqa: E402 - needs the path
-from worker.schema.client import Local, SchemaTypeClient  # noqa: E402
-from worker.schema.finding import Search  # noqa: E402
-from worker.schema.scopes import operator  # noqa: E402
-from worker.schema.service import SchemaService  # noqa: E402
-from worker.store.facade import Store  # noqa: E402
+from tests.benchmarks.server import postgres
+from worker.schema.client import Local, SchemaTypeClient
+from worker.schema.finding import Search
+from worker.schema.scopes import operator
+from worker.schema.service import SchemaService
+from worker.store.facade import Store
 
 CONTACTS = int(os.environ.get("CONTACTS", "1000000"))
 CAMPAIGNS = int(os.environ.get("CAMPAIGNS", "10000"))

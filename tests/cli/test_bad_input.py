@@ -151,7 +151,7 @@ def test_a_large_file_is_imported_in_bounded_memory(desk):
     while process.poll() is None:
         with suppress(psutil.NoSuchProcess):
             peak = max(peak, process.memory_info().rss / 2**20)
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two samples; nothing is waited for
 
     assert process.returncode == 0
     assert 20 < peak < 250, f"{peak:.0f} MiB"

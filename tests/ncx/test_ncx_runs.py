@@ -15,7 +15,7 @@ from worker.runtime.intake import Intake
 from worker.runtime.ncx_import import import_ncx
 from worker.runtime.preflight import Launch
 from worker.store.codec import from_json
-from worker.store.rows import Document, DocumentType
+from worker.store.document_rows import Document, DocumentType
 from worker.store.tables import enrollments, messages
 
 SENDER = "+18885551212"

@@ -27,8 +27,9 @@ from worker.runtime.preflight import Launch
 from worker.runtime.reconcile import reconcile
 from worker.runtime.settings import Settings
 from worker.runtime.tick import tick
+from worker.store.document_rows import Document, DocumentType
 from worker.store.facade import Store
-from worker.store.rows import ContactRow, Document, DocumentType
+from worker.store.rows import ContactRow
 from worker.store.tables import attempts, enrollments, inbox, messages
 
 TENANT = "default"

@@ -12,7 +12,7 @@ from worker.runtime.hints import Work
 from worker.runtime.launch import enroll, launch
 from worker.runtime.saving import save_definitions
 from worker.runtime.settings import BadSettings, load_settings
-from worker.store.rows import Document, DocumentType
+from worker.store.document_rows import Document, DocumentType
 from worker.store.tables import messages, runs
 
 

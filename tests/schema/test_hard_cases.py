@@ -9,7 +9,8 @@ from tests.schema.documents import CAMPAIGN, WORKFLOW, make_campaign, make_workf
 from worker.schema.errors import BadRequest, Conflict, Forbidden, Invalid
 from worker.schema.finding import Search
 from worker.schema.scopes import Actor
-from worker.store.rows import ContactRow, Document
+from worker.store.document_rows import Document
+from worker.store.rows import ContactRow
 
 
 def calling(name):

@@ -12,8 +12,9 @@ from typing import Any, Final
 from tests.engine.builders import CAMPAIGN
 from tests.simulation.plans import PLANS
 from tests.simulation.world import START
+from worker.store.document_rows import Document, DocumentType
 from worker.store.facade import Store
-from worker.store.rows import ContactRow, Document, DocumentType
+from worker.store.rows import ContactRow
 
 TENANT: Final = "default"
 CAMPAIGN_ID: Final = str(CAMPAIGN["campaignId"])

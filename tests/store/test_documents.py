@@ -3,8 +3,8 @@
 import pytest
 
 from tests.store.builders import NOW, STRANGER, TENANT
+from worker.store.document_rows import Document, DocumentType
 from worker.store.errors import NameTaken
-from worker.store.rows import Document, DocumentType
 
 CAMPAIGN = DocumentType.CAMPAIGN
 

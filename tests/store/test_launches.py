@@ -9,8 +9,8 @@ import pytest
 from tests.store.builders import NOW, STRANGER, TENANT, new_run
 from worker.domain.run import RunStatus
 from worker.store import runs, transactions
+from worker.store.document_rows import Document
 from worker.store.errors import AlreadyRunning
-from worker.store.rows import Document
 
 
 def test_of_equal_launches_at_once_one_is_made_and_the_others_are_told_of_it(store):

@@ -15,9 +15,10 @@ from tests.store.builders import LEASE, NOW, TENANT
 from worker.store import migrations
 from worker.store.codec import millis
 from worker.store.columns import metadata
+from worker.store.document_rows import Document
 from worker.store.errors import NotMigrated
 from worker.store.facade import Store
-from worker.store.rows import ContactRow, Document
+from worker.store.rows import ContactRow
 
 _INDEXES = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name != 'alembic_version' ORDER BY 1",

@@ -14,7 +14,8 @@ from ulid import ULID
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import NotWritable
 from worker.runtime.importing import Audience, Imported, Rejected, RejectFile, open_audience
-from worker.store.rows import ContactRow, DocumentType, Suppression
+from worker.store.document_rows import DocumentType
+from worker.store.rows import ContactRow, Suppression
 
 BATCH = 2000
 

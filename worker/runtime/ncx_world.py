@@ -15,8 +15,8 @@ from worker.domain.dispositions import SYSTEM
 from worker.domain.workflow import Workflow, parse_workflow
 from worker.runtime.ncx_cases import Case
 from worker.schema.types import TYPES, Reference
+from worker.store.document_rows import Document
 from worker.store.documents import name_key
-from worker.store.rows import Document
 
 
 class Saved:

@@ -12,8 +12,8 @@ from worker.engine.check import check
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch, NotFound
 from worker.runtime.settings import missing_credentials
+from worker.store.document_rows import Document, DocumentType
 from worker.store.errors import AlreadyRunning
-from worker.store.rows import Document, DocumentType
 from worker.store.runs import UNDER_WAY
 
 

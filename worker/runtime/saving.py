@@ -7,7 +7,7 @@ from pathlib import Path
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.definitions import Definitions, load_definitions
 from worker.runtime.errors import CannotLaunch
-from worker.store.rows import Document
+from worker.store.document_rows import Document
 
 
 def save_definitions(rt: Runtime, paths: Iterable[Path]) -> Definitions:

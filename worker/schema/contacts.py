@@ -14,19 +14,19 @@ from worker.domain.addresses import guess_timezone
 from worker.domain.contact import Contact
 from worker.domain.faults import Fault
 from worker.schema import rules
+from worker.schema.changing import merged, require_fresh, require_same_ids, trying
 from worker.schema.drafts import Wire, header
-from worker.schema.errors import Conflict, Invalid, NotFound, Stale
+from worker.schema.errors import Conflict, Invalid, NotFound
 from worker.schema.scopes import Actor
-from worker.schema.types import HEADER, TYPES
+from worker.schema.types import HEADER, STAMPED, TYPES
 from worker.store.changes import differences
+from worker.store.document_rows import Action
 from worker.store.document_writes import RequestKey
-from worker.store.errors import Outdated
 from worker.store.facade import Store
-from worker.store.rows import Action, ContactRow
+from worker.store.rows import ContactRow
 
 KIND: Final = TYPES[Contact.TYPE]
 MOST_AT_ONCE: Final = 10_000
-_TRIES: Final = 5
 _APART: Final = HEADER | {"_id", "contactId", "externalId"}
 """What stands in columns and not among the fields."""
 
@@ -73,16 +73,11 @@ class Contacts:
         return contact_wire(actor.tenant_id, self._stored(actor, contact_id, deleted=deleted))
 
     def update(self, actor: Actor, contact_id: str, changes: Mapping[str, Any], modified_at: int | None) -> Wire:
-        for _ in range(_TRIES - 1):
-            try:
-                return self._change(actor, contact_id, changes, modified_at)
-            except Outdated:
-                continue
-        return self._change(actor, contact_id, changes, modified_at)
+        return trying(lambda: self._change(actor, contact_id, changes, modified_at))
 
     def delete(self, actor: Actor, contact_id: str, modified_at: int | None) -> None:
         before = self._stored(actor, contact_id)
-        _require_fresh(before, modified_at)
+        require_fresh(KIND.name, before.stamp, modified_at)
         seen = before.stamp.modified_at
         self.store.delete_contact(actor.tenant_id, contact_id, self.now(), by=actor.user_id, seen=seen)
 
@@ -93,15 +88,12 @@ class Contacts:
 
     def _change(self, actor: Actor, contact_id: str, changes: Mapping[str, Any], modified_at: int | None) -> Wire:
         before = self._stored(actor, contact_id)
-        _require_fresh(before, modified_at)
+        require_fresh(KIND.name, before.stamp, modified_at)
         was = contact_wire(actor.tenant_id, before)
-        for key in ("contactId", "_id"):
-            if changes.get(key) not in (None, "", was[key]):
-                raise Invalid("a contact keeps its id", [Fault((key,), f"is {was[key]} and stays so", "leave it out")])
-        told = {key: value for key, value in changes.items() if key not in _STAMPS}
-        unset = {key for key, value in told.items() if value is None or value == ""}
-        document = {key: value for key, value in was.items() if key not in unset | _STAMPS | {"deletedAt"}}
-        row = self._row(actor, document | {k: v for k, v in told.items() if k not in unset}, contact_id, told=told)
+        require_same_ids(KIND.name, {key: was[key] for key in ("contactId", "_id")}, changes)
+        told = {key: value for key, value in changes.items() if key not in STAMPED}
+        document = {key: value for key, value in was.items() if key not in STAMPED | {"deletedAt"}}
+        row = self._row(actor, merged(document, told), contact_id, told=told)
         is_now = contact_wire(actor.tenant_id, row)
         changed = [
             change for change in differences(_body(was), _body(is_now)) if change.get("from") != change.get("to")
@@ -134,9 +126,6 @@ class Contacts:
         if found is None or (found.deleted and not deleted):
             raise NotFound(f"there is no contact {contact_id!r}; check the id")
         return found
-
-
-_STAMPS: Final = frozenset({"createdAt", "createdBy", "modifiedAt", "modifiedBy"})
 
 
 def contact_wire(tenant_id: str, row: ContactRow) -> Wire:
@@ -175,8 +164,3 @@ _HIDDEN_WHEN_EMPTY: Final = frozenset({"externalId", "email", "timezone", "phone
 
 def _body(wire: Wire) -> Wire:
     return {key: value for key, value in wire.items() if key not in HEADER}
-
-
-def _require_fresh(row: ContactRow, modified_at: int | None) -> None:
-    if modified_at is not None and row.stamp.modified_at != modified_at:
-        raise Stale(f"the contact was changed at {row.stamp.modified_at}, not last at {modified_at}; read it again")

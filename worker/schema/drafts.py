@@ -5,8 +5,8 @@ from typing import Any
 
 from worker.domain.base import Document as Model
 from worker.schema.types import HEADER, TYPES, SchemaType, terms
+from worker.store.document_rows import Document, Stamp
 from worker.store.documents import name_key
-from worker.store.rows import Document, Stamp
 
 Wire = dict[str, Any]
 """A document as JSON, header included."""

@@ -22,8 +22,8 @@ from worker.domain.workflow import Workflow, called_workflows, parse_workflow
 from worker.engine.check import check
 from worker.schema.errors import Invalid
 from worker.schema.types import CALLS, Reference, SchemaType
+from worker.store.document_rows import Document, DocumentType
 from worker.store.facade import Store
-from worker.store.rows import Document, DocumentType
 from worker.store.search import Page
 
 _SLIP: Final = 0.86

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -19,33 +19,30 @@ from worker.domain import faults
 from worker.domain.base import Document as Model
 from worker.domain.comm_consent import CommConsent
 from worker.domain.disposition import Disposition
-from worker.domain.faults import Fault
 from worker.domain.search import Is, Order, keyword_term
 from worker.schema import rules
+from worker.schema.changing import merged, require_fresh, require_same_ids, trying
 from worker.schema.contacts import Contacts
 from worker.schema.drafts import Wire, draft, to_wire
-from worker.schema.errors import Invalid, NotFound, Stale
+from worker.schema.errors import Invalid, NotFound
 from worker.schema.finding import Found, Search, find
 from worker.schema.refusals import refusals
 from worker.schema.rules import Surroundings
 from worker.schema.scopes import Actor, Right
 from worker.schema.types import HEADER, TYPES, SchemaType, users_of
+from worker.store.document_rows import Document
 from worker.store.document_writes import RequestKey
-from worker.store.errors import Outdated, StillUsed
+from worker.store.errors import StillUsed
 from worker.store.facade import Store
-from worker.store.rows import Document, Suppression
+from worker.store.rows import Suppression
 from worker.store.search import Page
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 Definition = tuple[str, str, Mapping[str, Any]]
 """Type, id and JSON of a document that has been checked by itself."""
 
 CONTACT: Final = "contact"
-_TRIES: Final = 5
-"""So often a write is checked anew when what it rests on has changed."""
 _REINDEXED_AT_ONCE: Final = 200
 
 
@@ -80,7 +77,7 @@ class SchemaService:
                     suppress=_suppressions(model),
                 )
 
-            return to_wire(actor.tenant_id, self._trying(write))
+            return to_wire(actor.tenant_id, trying(write))
 
     def create_many(self, actor: Actor, type_name: str, rows: Sequence[Any]) -> tuple[str, ...]:
         """Create many contacts, all or none; their ids in order. Raises Invalid for any other type."""
@@ -112,7 +109,7 @@ class SchemaService:
             if type_name == CONTACT:
                 return self._contacts.update(actor, document_id, changes, modified_at)
             return to_wire(
-                actor.tenant_id, self._trying(lambda: self._change(actor, kind, document_id, changes, modified_at))
+                actor.tenant_id, trying(lambda: self._change(actor, kind, document_id, changes, modified_at))
             )
 
     def search(self, actor: Actor, type_name: str, search: Search) -> Found:
@@ -128,7 +125,7 @@ class SchemaService:
             if type_name == CONTACT:
                 self._contacts.delete(actor, document_id, modified_at)
             else:
-                self._trying(lambda: self._delete(actor, kind, document_id, modified_at))
+                trying(lambda: self._delete(actor, kind, document_id, modified_at))
 
     def history(self, actor: Actor, type_name: str, document_id: str) -> tuple[Wire, ...]:
         """Who changed what, when, from what to what; the oldest first, at most the last thousand changes."""
@@ -145,8 +142,8 @@ class SchemaService:
     def save(self, actor: Actor, checked: Sequence[Definition]) -> None:
         """Create or replace documents that have been checked together, all or none."""
         with refusals():
-            models = [TYPES[kind].model.parse(data, self.region) for kind, _, data in checked]
-            suppress = [entry for model in models for entry in _suppressions(model)]
+            consents = [CommConsent.parse(data, self.region) for kind, _, data in checked if kind == CommConsent.TYPE]
+            suppress = [entry for consent in consents for entry in _suppressions(consent)]
             drafts = self.drafts(actor, checked)
             self.store.save_documents(actor.tenant_id, drafts, self.now(), by=actor.user_id, suppress=suppress)
 
@@ -196,14 +193,6 @@ class SchemaService:
     def _around(self, actor: Actor) -> Surroundings:
         return Surroundings(self.store, actor.tenant_id, self.region)
 
-    def _trying(self, write: Callable[[], T]) -> T:
-        for _ in range(_TRIES - 1):
-            try:
-                return write()
-            except Outdated:
-                continue
-        return write()
-
     def _stored(self, actor: Actor, kind: SchemaType, document_id: str, *, deleted: bool = False) -> Document:
         found = self.store.get_document(actor.tenant_id, kind.name, document_id)
         if found is None:
@@ -218,16 +207,17 @@ class SchemaService:
         self, actor: Actor, kind: SchemaType, document_id: str, changes: Mapping[str, Any], modified_at: int | None
     ) -> Document:
         before = self._stored(actor, kind, document_id)
-        _require_fresh(before, modified_at)
-        model, wire = rules.read(kind, merged(kind, before, changes), actor.tenant_id, self.region, told=changes)
+        require_fresh(kind.name, before.stamp, modified_at)
+        model, wire = rules.read(kind, _merged(kind, before, changes), actor.tenant_id, self.region, told=changes)
         around = self._around(actor)
         rules.require_consistent(around, kind, before.id, model, wire)
-        if given_up := _called(before) - _called(draft(kind, before.id, model, wire)):
+        changed = draft(kind, before.id, model, wire)
+        if given_up := _called(before) - _called(changed):
             self._require_unused(actor, kind, before, given_up)
         seen = {**around.seen, (kind.name, before.id): before.stamp.modified_at}
         return self.store.change_document(
             actor.tenant_id,
-            draft(kind, before.id, model, wire),
+            changed,
             self.now(),
             by=actor.user_id,
             seen=seen,
@@ -236,7 +226,7 @@ class SchemaService:
 
     def _delete(self, actor: Actor, kind: SchemaType, document_id: str, modified_at: int | None) -> None:
         found = self._stored(actor, kind, document_id)
-        _require_fresh(found, modified_at)
+        require_fresh(kind.name, found.stamp, modified_at)
         users = _users(kind, _called(found))
         self.store.delete_document(actor.tenant_id, found, self.now(), by=actor.user_id, users=users)
 
@@ -245,24 +235,13 @@ class SchemaService:
             raise StillUsed(kind.name, found.id, holders)
 
 
-def merged(kind: SchemaType, before: Document, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(kind: SchemaType, before: Document, changes: Mapping[str, Any]) -> dict[str, Any]:
     """A document with some keys changed, to be checked. Raises Invalid where its id would change."""
     ids = {kind.id_key: before.id, "_id": before.data.get("_id") or before.id}
-    for key, value in ids.items():
-        if changes.get(key) not in (None, "", value):
-            raise Invalid(f"a {kind.name} keeps its id", [Fault((key,), f"is {value} and stays so", "leave it out")])
+    require_same_ids(kind.name, ids, changes)
     told = {key: value for key, value in changes.items() if key not in HEADER | ids.keys()}
     checked = {key: value for key, value in changes.items() if key in ("tenantId", "objectType", "deletedAt")}
-    unset = {key for key, value in told.items() if value is None or value == ""}
-    kept = {key: value for key, value in before.data.items() if key not in unset}
-    return kept | {key: value for key, value in told.items() if key not in unset} | checked
-
-
-def _require_fresh(found: Document, modified_at: int | None) -> None:
-    if modified_at is not None and found.stamp.modified_at != modified_at:
-        raise Stale(
-            f"the {found.type} was changed at {found.stamp.modified_at}, not last at {modified_at}; read it again"
-        )
+    return merged(before.data, told) | checked
 
 
 def _users(kind: SchemaType, names: Iterable[str]) -> list[tuple[str, str, Sequence[str]]]:

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, select, true
 
 from worker.store import dialect
 from worker.store.codec import from_json, to_json
+from worker.store.document_rows import Action, Change, Document
 from worker.store.document_tables import document_changes
-from worker.store.rows import Action, Change, Document
 
 _COLUMNS: Final = ("tenant_id", "type", "document_id", "at", "by", "action", "changes")
 

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, delete, or_, select, update
 from worker.store import changes, dialect
 from worker.store.codec import millis
 from worker.store.contacts import COLUMNS, KEPT, contact_of, known, serialize, values
+from worker.store.document_rows import Action
 from worker.store.document_tables import LIVE_CONTACT, contact_list_members, contacts, is_set
 from worker.store.errors import AddressTaken, IdTaken, NotFound, Outdated
-from worker.store.rows import Action, ContactRow
+from worker.store.rows import ContactRow
 from worker.store.suppressions import normal
 
 TYPE: Final = "contact"

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Row, Text, func, or_, select, true, update
 from worker.domain.search import keyword_term
 from worker.store import changes, dialect, suppressions
 from worker.store.codec import from_json, millis, to_json
+from worker.store.document_rows import Action
 from worker.store.document_tables import LIVE_CONTACT, contact_list_members, contacts, is_set
 from worker.store.documents import stamp_of
-from worker.store.rows import Action, ContactRow, ImportCounts, Suppression
+from worker.store.rows import ContactRow, ImportCounts, Suppression
 
 KEPT = ("external_id", "phone", "email", "timezone", "fields", "blocked", "first_name_key", "last_name_key")
 COLUMNS = ("tenant_id", "contact_id", *KEPT, "created_at", "modified_at")

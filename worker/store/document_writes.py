@@ -13,9 +13,10 @@ from sqlalchemy import Connection, delete, select
 
 from worker.store import contact_documents, contacts, dialect, documents, suppressions
 from worker.store.codec import millis
+from worker.store.document_rows import Document, Seen
 from worker.store.document_tables import idempotency_keys
 from worker.store.errors import KeyReused
-from worker.store.rows import ContactRow, Document, Seen, Suppression
+from worker.store.rows import ContactRow, Suppression
 
 KEPT: Final = timedelta(days=1)
 """How long a key is known."""

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Row, Select, or_, select, true, update
 
 from worker.store import changes, dialect, terms
 from worker.store.codec import from_json, millis, to_json
+from worker.store.document_rows import Document, DocumentType, Seen, Stamp
 from worker.store.document_tables import LIVE_DOCUMENT, documents, is_set
 from worker.store.errors import IdTaken, NameTaken, NotFound, Outdated, StillUsed, UnderWay
-from worker.store.rows import Document, DocumentType, Seen, Stamp
 from worker.store.tables import runs
 
 _COLUMNS: Final = (

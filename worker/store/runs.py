@@ -17,10 +17,10 @@ from worker.domain.run import FINAL_RUN, TRANSITIONS, Run, RunStatus
 from worker.store import dialect, documents
 from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
+from worker.store.document_rows import Document, DocumentType
 from worker.store.document_tables import contact_list_members
 from worker.store.errors import AlreadyRunning, IllegalTransition, NotFound
 from worker.store.kept import kept
-from worker.store.rows import Document, DocumentType
 from worker.store.signals import BULK
 from worker.store.tables import UNRESOLVED, attempts, enrollments, messages, runs
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, select, true, tuple_
 
 from worker.store import dialect
+from worker.store.document_rows import Document
 from worker.store.document_tables import document_terms
-from worker.store.rows import Document
 
 _COLUMNS = ("tenant_id", "type", "field", "term", "document_id")
 _OF_DOCUMENT = ("tenant_id", "type", "document_id")
