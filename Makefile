@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test lint simulate bench bench-guarantee bench-schema chaos chaos-controls clean install install-dev lock
+.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import chaos chaos-controls clean install install-dev lock
 
 demo: .venv/installed
 	@$(BIN)/campaigns demo
@@ -33,6 +33,14 @@ bench-guarantee: .venv/installed-dev
 # The schema service against the bare SQL of the same requests: a million contacts, on both databases, in turn.
 bench-schema: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks.schema
+
+# From an event in the stream to the provider's socket: idle, beside a bulk run, and by one Celery task per event.
+bench-events: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks.events
+
+# An import against a bare bulk load of the same million rows, on both databases, in turn.
+bench-import: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks.importing
 
 chaos: SECONDS ?= 600
 chaos: CONTACTS ?= 10000

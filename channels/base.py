@@ -3,11 +3,13 @@
 1. `send` answers for every message in the order given, and raises only for mistakes of the caller.
 2. `receive` verifies first and parses second; what is not signed by the provider raises BadSignature.
 3. What an adapter cannot do is declared in `can`, never discovered in production.
+4. `probe` sends nothing to anybody.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from channels.messages import ChannelKind, Message
@@ -44,6 +46,28 @@ class Callback:
     received_at: datetime
 
 
+class Standing(StrEnum):
+    """Whether the provider would let us send."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """It knows us and says no: credentials, permissions, a closed account. Every message would fail."""
+    UNREACHABLE = "unreachable"
+    """It could not be asked; it may be better in a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What asking the provider about our account came to. `sentence` is for people, without secrets or addresses.
+
+    `strangers`: those of the senders asked about that are not the account's.
+    """
+
+    standing: Standing
+    sentence: str = ""
+    strangers: tuple[str, ...] = field(default=(), repr=False)
+
+
 class Channel(Protocol[M_contra]):
     """One provider's way to carry one kind of message. Made inside a running event loop; `close` it in the same one."""
 
@@ -60,6 +84,10 @@ class Channel(Protocol[M_contra]):
 
         An adapter does not know which records belong to other messages: the caller drops those (`Sighting.without`).
         """
+        ...
+
+    async def probe(self, senders: Sequence[str] = ()) -> Probe:
+        """Sign in, ask whether the account may send and, where that can be asked, owns these senders. Never raises."""
         ...
 
     def receive(self, callback: Callback) -> Sequence[Receipt | Reply]:

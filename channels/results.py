@@ -45,6 +45,8 @@ class Reason(StrEnum):
     """The provider's own suppression list holds the address."""
     CONFIGURATION = "configuration"
     """Credentials, sender or permissions: every message of this sender would fail."""
+    REGION = "region"
+    """The account or the sender may not reach this country or network; others are reached."""
     CONTENT = "content"
     """This message can be sent to nobody: empty, too long, malformed."""
     RATE_LIMITED = "rate_limited"

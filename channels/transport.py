@@ -203,8 +203,15 @@ class AioSendGridClient(SendGridHttpClient):  # type: ignore[misc]
 
     async def post(self, request_body: dict[str, Any]) -> SendGridResponse:
         """One POST. Raises the SDK's exceptions for any status but 2xx, and what aiohttp raises."""
-        async with self._session.post(
-            self._build_url(None), data=orjson.dumps(request_body), headers=self.request_headers, allow_redirects=False
+        return await self._exchange("POST", orjson.dumps(request_body))
+
+    async def get(self) -> SendGridResponse:
+        """One GET, as `post`."""
+        return await self._exchange("GET", None)
+
+    async def _exchange(self, method: str, body: bytes | None) -> SendGridResponse:
+        async with self._session.request(
+            method, self._build_url(None), data=body, headers=self.request_headers, allow_redirects=False
         ) as response:
             exchange = _Exchange(response.status, response.reason or "", await response.read(), response.headers)
         if not HTTPStatus.OK <= exchange.code < HTTPStatus.MULTIPLE_CHOICES:

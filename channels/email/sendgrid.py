@@ -12,13 +12,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
-from channels.base import Callback, Capabilities
+from channels.base import Callback, Capabilities, Probe, Standing
 from channels.email.sendgrid_events import receipts_of
 from channels.email.sendgrid_request import MOST_RECIPIENTS, MailRequest, plan
 from channels.errors import expect
@@ -35,6 +36,7 @@ from channels.transport import (
 from channels.vendors.sendgrid import SendGridSettings, SendGridWebhooks
 
 _ACCEPTED: Final = 202
+_MAY_SEND: Final = "mail.send"
 _DIVISIBLE: Final = {400: Reason.OTHER, 413: Reason.CONTENT}
 """Refusals that can be the fault of one recipient, and why a single one is refused with it."""
 _INDEXED: Final = re.compile(r"personalizations[.\[](\d+)\]?[.\[](\w+)", re.ASCII)
@@ -139,6 +141,21 @@ class SendGridEmail:
     async def find(self, message: Email, *, since: datetime) -> Sighting:  # noqa: ARG002 - the contract's signature
         """Never knows: wait for the events, they carry our attempt id."""
         return Sighting(seen=None)
+
+    async def probe(self, senders: Sequence[str] = ()) -> Probe:  # noqa: ARG002 - verified senders need another right
+        """Ask which rights the key has."""
+        try:
+            response = await self._api.client.scopes.get()
+            scopes = orjson.loads(response.body)["scopes"]
+        except HTTPError as error:
+            if error.status_code == HTTPStatus.UNAUTHORIZED:
+                return Probe(standing=Standing.REFUSED, sentence="SendGrid does not know the API key")
+            return Probe(standing=Standing.UNREACHABLE, sentence=f"SendGrid answered {error.status_code}")
+        except Exception as error:  # noqa: BLE001 - whatever broke, the honest answer is that we could not ask
+            return Probe(standing=Standing.UNREACHABLE, sentence=f"SendGrid cannot be asked: {type(error).__name__}")
+        if _MAY_SEND not in scopes:
+            return Probe(standing=Standing.REFUSED, sentence="the API key lacks SendGrid's Mail Send permission")
+        return Probe(standing=Standing.OK)
 
     def receive(self, callback: Callback) -> Sequence[Receipt | Reply]:
         """The events of a batch, each a receipt."""

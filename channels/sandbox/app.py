@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
+from channels.sandbox.account_api import AccountApi
 from channels.sandbox.agenda import Agenda
 from channels.sandbox.callbacks import Courier
 from channels.sandbox.calls_api import CallsApi
@@ -135,7 +136,9 @@ async def _listen(runner: web.AppRunner, settings: SandboxSettings) -> int:
 def _application(core: Core) -> web.Application:
     twilio = Twilio(core.settings)
     messages, calls = MessagesApi(core, twilio), CallsApi(core, twilio)
-    mail, control = MailApi(core, SendGrid(core.settings)), ControlApi(core, messages.life)
+    sendgrid = SendGrid(core.settings)
+    mail, control = MailApi(core, sendgrid), ControlApi(core, messages.life)
+    account = AccountApi(core, twilio, sendgrid)
     app = web.Application(client_max_size=MOST_BYTES)
     for resource, api in (("Messages", messages), ("Calls", calls)):
         app.router.add_routes(
@@ -147,8 +150,15 @@ def _application(core: Core) -> web.Application:
                 web.delete(f"{_ACCOUNT}/{resource}/{{sid}}.json", _answering(twilio, api.delete)),
             ]
         )
+    for resource, key in (
+        ("IncomingPhoneNumbers", "incoming_phone_numbers"),
+        ("OutgoingCallerIds", "outgoing_caller_ids"),
+    ):
+        app.router.add_get(f"{_ACCOUNT}/{resource}.json", _answering(twilio, account.numbers(key)))
     app.router.add_routes(
         [
+            web.get(f"{_ACCOUNT}.json", _answering(twilio, account.fetch)),
+            web.get("/v3/scopes", account.scopes),
             web.post("/v3/mail/send", mail.send),
             web.get("/sandbox/health", control.health),
             web.get("/sandbox/keys", control.keys),

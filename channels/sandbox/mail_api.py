@@ -36,10 +36,14 @@ class SendGrid:
 
     def check(self, request: web.Request) -> None:
         """A Bearer key, and JSON."""
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._authorization):
-            raise refuse(401, "The provided authorization grant is invalid, expired, or revoked")
+        self.check_key(request)
         if request.content_type != "application/json":
             raise refuse(415, "Content-Type should be application/json.")
+
+    def check_key(self, request: web.Request) -> None:
+        """A Bearer key."""
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._authorization):
+            raise refuse(401, "The provided authorization grant is invalid, expired, or revoked")
 
     def refusal(self, fault: RequestFault, retry_after: int) -> web.Response:
         """Too many requests, unavailable, or an internal error."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from channels.base import Callback, Capabilities
+from channels.base import Callback, Capabilities, Probe
 from channels.errors import expect
 from channels.masking import mask
 from channels.messages import ChannelKind, Sms
@@ -93,6 +93,10 @@ class TwilioSms:
         except Exception:  # noqa: BLE001 - whatever broke, the honest answer is that we could not see
             return Sighting(seen=None)
         return Sighting.among(candidates)
+
+    async def probe(self, senders: Sequence[str] = ()) -> Probe:
+        """Fetch the account, and look for the senders among its numbers; only numbers are looked for."""
+        return await self._account.probe([self._account.resources.incoming_phone_numbers], senders)
 
     def receive(self, callback: Callback) -> Sequence[Receipt | Reply]:
         """A status of a message of ours, or a text a person sent us."""

@@ -7,7 +7,7 @@
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -15,7 +15,9 @@ from urllib.parse import quote, urlsplit
 
 from twilio.rest import Client  # type: ignore[import-untyped]
 
+from channels.base import Probe, Standing
 from channels.errors import InvalidSettings
+from channels.messages import E164
 from channels.results import Certainty, Reason, SendResult
 from channels.transport import AioTwilioHttpClient, Slots, captured, certainty_of, open_session, retry_after
 from channels.vendors.twilio_codes import refusal
@@ -23,6 +25,9 @@ from channels.vendors.twilio_codes import refusal
 RETRY_POLICY: Final = "#rc=3&rp=all"
 """Connection overrides, twilio.com/docs/usage/webhooks/webhooks-connection-overrides: a callback that fails in any way
 is sent up to three times more (by default once, and only when no connection was made). Not part of the signature."""
+
+_ACTIVE: Final = "active"
+_NOT_LET_IN: Final = frozenset({401, 403})
 
 PAGE_SIZE: Final = 1000
 MOST_PAGES: Final = 5
@@ -117,12 +122,39 @@ class TwilioAccount:
                 raise TooManyPages
             current = await current.next_page_async()
 
+    async def probe(self, lists: Sequence[Any], senders: Sequence[str]) -> Probe:
+        """Fetch the account, and look for the numbers among `senders` in these lists of it. Never raises."""
+        with captured() as answer:
+            try:
+                account = await self.resources.fetch_async()
+                if account.status != _ACTIVE:
+                    return Probe(standing=Standing.REFUSED, sentence=f"the Twilio account is {account.status}")
+                numbers = [sender for sender in senders if E164.fullmatch(sender)]
+                strangers = tuple([number for number in numbers if not await _owns(lists, number)])
+            except Exception as error:  # noqa: BLE001 - whatever broke, the honest answer is that we could not ask
+                return _not_asked(error, answer.status)
+        return Probe(standing=Standing.OK, strangers=strangers)
+
     async def close(self) -> None:
         await self._session.close()
 
 
 class TooManyPages(Exception):
     """The list is longer than we read; what was looked for may be further on."""
+
+
+async def _owns(lists: Sequence[Any], number: str) -> bool:
+    for one in lists:
+        if any(True for _ in await one.page_async(phone_number=number, page_size=1)):
+            return True
+    return False
+
+
+def _not_asked(error: Exception, status: int) -> Probe:
+    if status in _NOT_LET_IN:
+        return Probe(standing=Standing.REFUSED, sentence=f"Twilio refuses the account or its token ({status})")
+    why = f"answered {status}" if status else f"cannot be asked: {type(error).__name__}"
+    return Probe(standing=Standing.UNREACHABLE, sentence=f"Twilio {why}")
 
 
 def _broken(error: Exception, status: int, wait: float | None) -> SendResult:

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from channels.base import Callback, Capabilities
+from channels.base import Callback, Capabilities, Probe
 from channels.errors import expect
 from channels.masking import mask
 from channels.messages import Call, ChannelKind, MachineDetection
@@ -129,6 +129,11 @@ class TwilioVoice:
         except Exception:  # noqa: BLE001 - whatever broke, the honest answer is that we could not see
             return Sighting(seen=None)
         return Sighting.among(candidates)
+
+    async def probe(self, senders: Sequence[str] = ()) -> Probe:
+        """Fetch the account, and look for the senders among its numbers and its verified caller ids."""
+        account = self._account.resources
+        return await self._account.probe([account.incoming_phone_numbers, account.outgoing_caller_ids], senders)
 
     def receive(self, callback: Callback) -> Sequence[Receipt | Reply]:
         """A status of a call of ours, or the request for what to say to whoever answered (`answer_twiml`)."""

@@ -118,7 +118,7 @@ def test_another_tenant_never_sees_or_changes_a_document(open_desk, database_url
     before = _everything(desk)
     stranger = desk.stranger()
 
-    for route in GUARDED:
+    for route in (route for route in GUARDED if route.kind):
         example = EXAMPLES[route.kind.name]
         path = route.path.removeprefix("/data/api/types/").replace("{id}", str(example.data[route.kind.id_key]))
         match route.method, "{id}" in route.path:

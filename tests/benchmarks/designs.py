@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import sqlalchemy
 
-from worker.runtime.audience import import_file
 from worker.runtime.bootstrap import Runtime
+from worker.runtime.import_file import import_file
 from worker.runtime.launch import launch
 from worker.runtime.preflight import Launch
 from worker.runtime.saving import save_definitions

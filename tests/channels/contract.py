@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from channels.base import BadSignature, Callback
+from channels.base import BadSignature, Callback, Probe, Standing
 from channels.errors import UnsupportedMessage
 from channels.registry import PROVIDERS
 from channels.results import Certainty, Receipt, ReceiptKind
@@ -144,6 +144,36 @@ class ChannelContract(SendingContract):
 
         assert sighting.seen is None
         assert sighting.without({"somebody's"}) == sighting  # who could not look has not seen its absence
+
+    async def test_a_probe_of_a_good_account_is_ok_and_sends_nothing(self, provider: LoopbackProvider):
+        provider.otherwise = self.welcome
+        async with self.channel(provider.url) as channel:
+            probe = await channel.probe([self.message().sender])
+
+        assert probe == Probe(standing=Standing.OK)
+        assert {request.method for request in provider.requests} == {"GET"}
+
+    async def test_a_probe_with_wrong_credentials_is_refused_and_says_so(self, provider: LoopbackProvider):
+        provider.otherwise = lambda _: Reply(401, b"{}")
+        async with self.channel(provider.url) as channel:
+            probe = await channel.probe()
+
+        assert probe.standing is Standing.REFUSED
+        assert probe.sentence
+        assert not [word for word in (*SECRETS, *PERSONAL) if word in probe.sentence]
+
+    @pytest.mark.parametrize("answer", [Reply(500), Reply(429), Reset(), Reply(200, b"<html>"), Reply(200, b"[1]")])
+    async def test_a_probe_that_gets_no_proper_answer_is_unreachable(self, provider: LoopbackProvider, answer):
+        provider.otherwise = lambda _: answer
+        async with self.channel(provider.url) as channel:
+            probe = await channel.probe()
+
+        assert probe.standing is Standing.UNREACHABLE
+        assert probe.sentence
+
+    async def test_a_probe_of_nobody_is_unreachable(self):
+        async with self.channel(closed_port()) as channel:
+            assert (await channel.probe()).standing is Standing.UNREACHABLE
 
     async def test_the_registry_says_what_the_adapter_is(self, provider: LoopbackProvider):
         async with self.channel(provider.url) as channel:

@@ -55,6 +55,10 @@ class ChannelHooks(ABC):
         """A signed callback with this word, signed with the first key or the second."""
 
     @abstractmethod
+    def welcome(self, request: Request) -> Reply:
+        """How the vendor answers a probe of an account that may send and owns whatever sender is asked about."""
+
+    @abstractmethod
     def foreign(self) -> Message:
         """A message this adapter cannot carry."""
 

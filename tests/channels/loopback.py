@@ -80,6 +80,8 @@ class LoopbackProvider:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.script: list[Answer] = []
+        self.passes_over: Callable[[Request], bool] | None = None
+        """Questions that are no business of the test: answered with 404, and not kept."""
         self.otherwise: Callable[[Request], Answer] = lambda _: Reply(404)
         self.asked = asyncio.Event()
         self.in_flight = self.most_in_flight = 0
@@ -104,6 +106,10 @@ class LoopbackProvider:
         number = self._connections
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while request := await self._read(reader, number):
+                if self.passes_over is not None and self.passes_over(request):
+                    if not await self._answer(Reply(404), writer):
+                        return
+                    continue
                 self.requests.append(request)
                 self.asked.set()
                 self.in_flight += 1

@@ -39,6 +39,9 @@ class TestSendGridEmail(ChannelContract):
     def foreign(self):
         return Sms(attempt_id="s", to="+15555550142", sender="+15555550100", body="Dear Ann")
 
+    def welcome(self, request):
+        return json_reply(200, {"scopes": ["mail.send", "mail.batch.read"]})
+
     def accepts(self, request):
         return accepted(request)
 

@@ -36,6 +36,9 @@ class TestTwilioSms(ChannelContract):
     def foreign(self):
         return Call(attempt_id="c", to=twilio.PERSON, sender=twilio.OURS, speech=Speech(text="Dear Ann"))
 
+    def welcome(self, request):
+        return twilio.welcome(request)
+
     def accepts(self, request):
         return accepted(request)
 
@@ -119,7 +122,7 @@ async def test_what_twilio_counts_is_what_counts(provider):
     [
         (400, 21211, Certainty.REFUSED, Reason.INVALID_ADDRESS),
         (400, 21614, Certainty.REFUSED, Reason.LANDLINE),
-        (400, 21408, Certainty.REFUSED, Reason.CONFIGURATION),
+        (400, 21408, Certainty.REFUSED, Reason.REGION),
         (400, 21606, Certainty.REFUSED, Reason.CONFIGURATION),
         (400, 21617, Certainty.REFUSED, Reason.CONTENT),
         (400, 99999, Certainty.REFUSED, Reason.OTHER),  # a code of tomorrow: by its HTTP class

@@ -38,6 +38,9 @@ class TestTwilioVoice(ChannelContract):
     def foreign(self):
         return Sms(attempt_id="s", to=twilio.PERSON, sender=twilio.OURS, body="Dear Ann")
 
+    def welcome(self, request):
+        return twilio.welcome(request)
+
     def accepts(self, request):
         return accepted(request)
 

@@ -33,6 +33,14 @@ def number(count: int) -> str:
     return f"+1555555{count:04d}" if count != 1 else PERSON
 
 
+def welcome(request: Request):
+    """An active account that owns whatever number is asked for."""
+    if "PhoneNumbers" not in request.target:
+        return json_reply(200, {"sid": ACCOUNT, "status": "active"})
+    number = {"sid": "PN" + "0" * 32, "phone_number": request.query["PhoneNumber"]}
+    return json_reply(200, {"incoming_phone_numbers": [number], "next_page_uri": None, "page": 0})
+
+
 def attempts_on_wire(request: Request) -> list[str]:
     return parse_qs(urlsplit(request.form["StatusCallback"][0]).query)["attempt"]
 

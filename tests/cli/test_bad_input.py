@@ -116,7 +116,7 @@ def test_a_file_in_another_encoding_than_named_is_refused(desk, run):
     said = run("import", file, "--encoding", "utf-8")
 
     assert said.code == 2
-    assert "people.csv: is not utf-8; save it as UTF-8, or name its encoding" in said.err
+    assert "people.csv: is not utf-8 (line 2); save it as UTF-8, or name its encoding" in said.err
     assert desk.contents() == before
     assert run("import", file, "--encoding", "cp1252").code == 0
 

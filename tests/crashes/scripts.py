@@ -64,7 +64,7 @@ Step = Callable[[Desk], Any]
 
 
 def launch(desk):
-    desk.run_id = launching.launch(desk.rt, desk.request).run_id
+    desk.run_id = launching.launch(desk.rt, desk.request).run.run_id
 
 
 def enroll(desk):

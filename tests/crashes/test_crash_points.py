@@ -49,7 +49,7 @@ def test_a_callback_whose_web_process_ended_is_kept_when_it_comes_again(open_hou
     point = POINTS[label]
     request = house.save(*point.script.actions, people=point.script.people)
     process = doomed(house, point, request, port.socket)
-    house.run_id = launching.launch(house.rt, request).run_id
+    house.run_id = launching.launch(house.rt, request).run.run_id
     house.play()
     assert process.struck(), "it never came there"
 

@@ -5,13 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.calendar import (
-    at_local,
-    next_local,
-    parse_moment,
-    parse_time_of_day,
-    zone_of,
-)
+from worker.domain.durations import parse_time_of_day
+from worker.engine.calendar import at_local, next_local, parse_moment, zone_of
 
 NEW_YORK = ZoneInfo("America/New_York")
 

@@ -29,7 +29,7 @@ def launched(house):
     house.store.put_documents(TENANT, [contacts], house.rt.now())
     house.store.import_contacts(TENANT, "lst_1", [GOLD, PLAIN], house.rt.now())
     request = Launch(tenant_id=TENANT, campaign=CAMPAIGN, contact_list="lst_1")
-    house.run_id = launching.launch(house.rt, request).run_id
+    house.run_id = launching.launch(house.rt, request).run.run_id
     launching.enroll(house.rt, TENANT, house.run_id)
 
 

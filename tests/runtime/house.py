@@ -17,6 +17,7 @@ from channels.sandbox import RunningSandbox, SandboxSettings, read_ledger, start
 from channels.sandbox.settings import ACCOUNT_SID, API_KEY, AUTH_TOKEN
 from tests.engine.builders import CAMPAIGN
 from tests.loop_thread import DEADLINE_SECONDS, LoopThread
+from worker.runtime import alerts, events, guarding, scheduling
 from worker.runtime import launch as launching
 from worker.runtime.advance import advance
 from worker.runtime.bootstrap import Runtime
@@ -131,7 +132,7 @@ class House:
 
     def launch(self, *actions: Mapping[str, Any], **more: Any) -> str:
         """Save, launch and enroll; nobody has been stepped yet."""
-        self.run_id = launching.launch(self.rt, self.save(*actions, **more)).run_id
+        self.run_id = launching.launch(self.rt, self.save(*actions, **more)).run.run_id
         launching.enroll(self.rt, TENANT, self.run_id)
         self.hints.clear()
         return self.run_id
@@ -159,6 +160,8 @@ class House:
                 launching.enroll(self.rt, hint.tenant_id, hint.run_id)
             case Work.ADVANCE:
                 advance(self.rt, hint.tenant_id, hint.run_id)
+            case Work.SCHEDULE:
+                scheduling.follow(self.rt, hint.tenant_id, hint.run_id)
             case Work.CANCEL:
                 launching.cancel_rest(self.rt, hint.tenant_id, hint.run_id)
             case Work.SMS | Work.EMAIL | Work.VOICE:
@@ -166,8 +169,14 @@ class House:
                 self.rt.run(dispatch(self.rt, hint.tenant_id, hint.run_id, kind))
             case Work.INBOX:
                 apply_inbox(self.rt)
+            case Work.EVENTS:
+                events.apply_waiting(self.rt)
             case Work.RECONCILE:
                 self.reconcile()
+            case Work.GUARD:
+                guarding.look(self.rt)
+            case Work.ALERT:
+                self.rt.run(alerts.deliver(self.rt))
 
     def tick_only(self) -> None:
         """Lose every hint except those of ticks, and play those until nothing is due."""

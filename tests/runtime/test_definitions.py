@@ -14,7 +14,8 @@ from worker.domain.events import Started
 from worker.engine.definition import compile_definition
 from worker.engine.step import step
 from worker.runtime.definitions import BadDefinitions, load_definitions
-from worker.runtime.importing import Imported, read_contacts
+from worker.runtime.import_row import Imported
+from worker.runtime.importing import read_contacts
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "renewal"
 

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.messages import ChannelKind
-from worker.runtime.csv_file import UnreadableFile
-from worker.runtime.importing import Imported, Rejected, RejectFile, open_audience, read_contacts
+from worker.runtime.contact_file import UnreadableFile
+from worker.runtime.import_row import Imported, Rejected
+from worker.runtime.importing import open_audience, read_contacts
+from worker.runtime.reject_file import RejectFile
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "renewal" / "contacts.csv"
 HEADER = "customerId,firstName,mobile,email,country,timezone,optedOut"
@@ -260,7 +262,7 @@ def test_rejected_rows_can_be_corrected_and_imported_again(audience, tmp_path):
     with RejectFile(path, HEADER.split(",")) as rejects:
         for row in rows:
             if isinstance(row, Rejected):
-                rejects.write(row)
+                rejects.write(row.row, row.reason, row.cells)
 
     with path.open(encoding="utf-8-sig") as file:
         (line,) = list(csv.reader(file))[1:]

@@ -62,7 +62,7 @@ def test_a_whole_run_leaves_nothing_personal_in_logs_and_messages(sqlite_url, be
             if value is not None
         }
         command = (sys.executable, "-m", "celery", "-A", "worker.tasks.app", "worker", "-P", "solo", "-l", "debug")
-        queues = ("-Q", "control,sms,email,voice,inbox,reconcile", "--without-mingle", "--without-gossip")
+        queues = ("-Q", "control,sms,email,voice,inbox,reconcile,events", "--without-mingle", "--without-gossip")
         env |= {
             "REDIS_URL": redis_url,
             "LOG_LEVEL": "DEBUG",

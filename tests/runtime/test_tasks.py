@@ -72,7 +72,7 @@ def published(client, queue):
 
 
 def test_every_task_done_twice_does_no_harm(house: House, worker):
-    run_id = launching.launch(house.rt, house.save(TEXT, MAIL, CALL, people=4)).run_id
+    run_id = launching.launch(house.rt, house.save(TEXT, MAIL, CALL, people=4)).run.run_id
     house.run_id = run_id
 
     def twice(task, *args):

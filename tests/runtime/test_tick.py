@@ -41,7 +41,7 @@ def test_when_the_one_that_ticks_is_gone_another_takes_over(house):
 
 
 def test_every_kind_of_due_work_is_hinted_at(house):
-    run_id = launching.launch(house.rt, house.save(TEXT, MAIL, CALL, people=2)).run_id
+    run_id = launching.launch(house.rt, house.save(TEXT, MAIL, CALL, people=2)).run.run_id
     house.run_id = run_id
     assert hinted(house) == {Work.ENROLL}
     launching.enroll(house.rt, TENANT, run_id)

@@ -20,7 +20,7 @@ from tests.simulation.provider import Delivery
 from tests.simulation.seams import SimulatedCallback, SimulatedRuntime
 from tests.simulation.world import NEVER, Process, World
 from worker.domain.attempt import PersonSays
-from worker.runtime import holds
+from worker.runtime import alerts, guarding, holds
 from worker.runtime import launch as launching
 from worker.runtime.advance import advance
 from worker.runtime.dispatch import dispatch
@@ -80,6 +80,10 @@ def _do(rt: SimulatedRuntime, hint: Hint) -> None:
             apply_inbox(rt)
         case Work.RECONCILE:
             rt.run(reconcile(rt))
+        case Work.GUARD:
+            guarding.look(rt)
+        case Work.ALERT:
+            rt.run(alerts.deliver(rt))
 
 
 class Web:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from channels.base import Callback, Capabilities
+from channels.base import Callback, Capabilities, Probe, Standing
 from channels.messages import ChannelKind, Message
 from channels.results import Certainty, Reason, Receipt, Reply, SendResult, Sighting
 from tests.simulation.faults import Faults
@@ -133,6 +133,9 @@ class SimulatedChannel:
         self._process.point(f"was told {sighting.seen}")
         return sighting
 
+    async def probe(self, senders: Sequence[str] = ()) -> Probe:
+        return Probe(standing=Standing.OK)
+
     def receive(self, callback: Callback) -> Sequence[Receipt | Reply]:
         assert isinstance(callback, SimulatedCallback)
         return [callback.delivery.news]
@@ -175,6 +178,11 @@ class SimulatedRuntime(Runtime):
     def close(self) -> None:
         """A killed process closes nothing; only the loop must not be found open."""
         self._loop.close()
+
+    def new_channel(self, kind: ChannelKind, credential: str = "") -> SimulatedChannel:  # type: ignore[override]
+        channel = self._channels[kind]
+        assert isinstance(channel, SimulatedChannel)
+        return channel
 
     def _load_definition(self, tenant_id: str, run_id: str) -> Definition:
         return _compiled(_Snapshot(self.store.get_run(tenant_id, run_id)))

@@ -49,7 +49,7 @@ def new_run(store, count=3, tenant=TENANT, **changes):
 
 def enrolled_run(store, count=3, tenant=TENANT, **changes):
     run_id = new_run(store, count, tenant, **changes)
-    while store.enroll_chunk(tenant, run_id, 1000, NOW):
+    while store.enroll_chunk(tenant, run_id, 1000, NOW).more:
         pass
     return run_id
 

@@ -47,7 +47,7 @@ def measure(url: str) -> None:
             store.import_contacts(TENANT, "list", audience[start : start + 5_000], NOW)
     run_id = new_run(store, 0, contact_list_id="list")
     with timed("enroll", PEOPLE):
-        while store.enroll_chunk(TENANT, run_id, 5_000, NOW):
+        while store.enroll_chunk(TENANT, run_id, 5_000, NOW).more:
             pass
     with timed("claim + commit a step", PEOPLE):
         while claims := claim_steps(store, run_id, BATCH):

@@ -26,7 +26,7 @@ from worker.domain.enrollment import EnrollmentStatus, Wait, WaitKind
 from worker.domain.events import Cancelled, HandedOver, Replied
 from worker.domain.run import RunStatus
 from worker.store import enrollments as enrollments_of
-from worker.store import runs, transactions
+from worker.store import enroll, transactions
 from worker.store.document_tables import contact_list_members, contacts
 from worker.store.tables import enrollments, messages, outcomes, signals
 
@@ -50,7 +50,7 @@ def only(store, run_id, **options):
 
 def test_everybody_on_the_list_is_enrolled_once_and_the_run_knows_its_audience(store):
     run_id = new_run(store, 7)
-    assert [store.enroll_chunk(TENANT, run_id, 3, NOW) for _ in range(4)] == [3, 3, 1, 0]
+    assert [store.enroll_chunk(TENANT, run_id, 3, NOW).people for _ in range(4)] == [3, 3, 1, 0]
     assert store.get_run(TENANT, run_id).enrolled
     assert store.run_report(TENANT, run_id).audience == 7
     assert len({row.contact_id for row in rows(store, enrollments)}) == 7
@@ -61,20 +61,20 @@ def test_enrolling_goes_on_after_a_crash_where_the_last_whole_chunk_ended(store)
     store.enroll_chunk(TENANT, run_id, 2, NOW)
 
     def crash(conn):
-        runs.enroll_chunk(conn, TENANT, run_id, 2, NOW)
+        enroll.enroll_chunk(conn, TENANT, run_id, 2, NOW)
         raise Crash
 
     with pytest.raises(Crash):
         transactions.write(store.engine, crash)
     assert len(rows(store, enrollments)) == 2
-    while store.enroll_chunk(TENANT, run_id, 2, NOW):
+    while store.enroll_chunk(TENANT, run_id, 2, NOW).more:
         pass
     assert len({row.contact_id for row in rows(store, enrollments)}) == 5
 
 
 def test_an_empty_list_is_enrolled_at_once(store):
     run_id = new_run(store, 0)
-    assert store.enroll_chunk(TENANT, run_id, 10, NOW) == 0
+    assert store.enroll_chunk(TENANT, run_id, 10, NOW).people == 0
     assert store.get_run(TENANT, run_id).enrolled
 
 
@@ -253,7 +253,7 @@ def test_nothing_is_stepped_while_a_run_is_paused_and_all_of_it_afterwards(store
 def test_another_tenant_can_neither_claim_nor_commit_nor_signal(store):
     run_id = enrolled_run(store, 1)
     assert claim_steps(store, run_id, tenant=STRANGER) == []
-    assert store.enroll_chunk(STRANGER, run_id, 5, NOW) == 0
+    assert store.enroll_chunk(STRANGER, run_id, 5, NOW).people == 0
     claim = only(store, run_id)
     theirs = replace(claim, tenant_id=STRANGER)
     assert store.commit_steps([step_to(theirs, EnrollmentStatus.FINISHED)], NOW) == 0

@@ -15,6 +15,7 @@ from worker.api.rate_limit import RateLimit
 from worker.api.route import DOCUMENTS, NoToken, Route
 from worker.api.routes import ROUTES
 from worker.runtime.bootstrap import Runtime
+from worker.runtime.events import Applying
 from worker.runtime.intake import Intake
 
 
@@ -24,10 +25,11 @@ def make_app(make_runtime: Callable[[], Runtime]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         rt = make_runtime()
-        app.state.rt, app.state.intake = rt, Intake(rt)
+        app.state.rt, app.state.intake, app.state.applying = rt, Intake(rt), Applying(rt)
         settings = rt.settings
         app.state.limit = RateLimit(settings.api_requests_per_second, settings.api_burst, rt.clock.elapsed)
         yield
+        app.state.applying.close()
         await rt.close_channels()
         rt.close()
 

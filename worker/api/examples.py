@@ -88,6 +88,15 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         changes={"priority": 1},
         q="campaignIds:cmp_renewal",
     ),
+    "segment": Example(
+        data={
+            "segmentId": "seg_december",
+            "name": "Gold in December",
+            "query": "plan:gold AND renewalDate:[2026-12-01 TO 2026-12-31]",
+        },
+        changes={"description": "Whose gold plan renews in December."},
+        q="name:gold",
+    ),
     "emailaccount": Example(
         data={"emailAccountId": "eml_renewals", "name": "Renewals", "emailAddress": "renewals@example.com"},
         changes={"displayName": "Renewals Team"},

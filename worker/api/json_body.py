@@ -59,6 +59,12 @@ def json_list(body: Annotated[bytes, Depends(read_body)]) -> list[Any]:
     return parse_list(body)
 
 
+def json_objects(body: Annotated[bytes, Depends(read_body)]) -> tuple[list[Any], bool]:
+    """The body as a list, and whether it was one value alone."""
+    value = _parse(body)
+    return (value, False) if isinstance(value, list) else ([value], True)
+
+
 def _too_large() -> TooLarge:
     return TooLarge(f"the body is larger than {MAX_BYTES:,} bytes; send less at once")
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from worker.api import about, documents, shapes, webhooks
+from worker.api import about, documents, event_shapes, events, run_shapes, runs, shapes, webhooks
 from worker.api.examples import EXAMPLES
 from worker.api.route import NoToken, Route
 from worker.api.routes import ROUTES
@@ -32,6 +32,8 @@ _TAKES: Final[_Shapes] = {
     documents.create: shapes.new,
     documents.create_many: shapes.batch,
     documents.update: shapes.changes,
+    runs.launch_campaign: run_shapes.LAUNCH,
+    events.send_events: event_shapes.SENT,
     webhooks.twilio_sms: shapes.FORM,
     webhooks.twilio_voice: shapes.FORM,
     webhooks.twilio_answer: shapes.FORM,
@@ -47,8 +49,20 @@ _GIVES: Final[_Shapes] = {
     webhooks.twilio_sms: shapes.TWIML,
     webhooks.twilio_voice: shapes.TWIML,
     webhooks.twilio_answer: shapes.TWIML,
+    runs.launch_campaign: run_shapes.LAUNCHED,
+    events.send_events: event_shapes.ACCEPTED,
+    runs.runs_of_campaign: run_shapes.RUNS,
+    runs.retrieve_run: run_shapes.RUN,
+    runs.changes_of_run: run_shapes.RUN_CHANGES,
+    runs.start_run: run_shapes.CHANGED_RUN,
+    runs.pause_run: run_shapes.CHANGED_RUN,
+    runs.resume_run: run_shapes.CHANGED_RUN,
+    runs.cancel_run: run_shapes.CHANGED_RUN,
+    runs.close_run: run_shapes.CHANGED_RUN,
     about.health: shapes.HEALTH,
 }
+_RUNS: Final = "runs"
+_EVENTS: Final = "events"
 _OTHERS: Final = "providers and ops"
 _FAULT: Final = {
     "path": ["smsFromAddress"],
@@ -81,7 +95,7 @@ def describe(app: FastAPI) -> Schema:
             operations[route.method.lower()] = _operation(route, operations[route.method.lower()])
     return {
         **plain,
-        "tags": [{"name": name} for name in (*_in_order(), _OTHERS)],
+        "tags": [{"name": name} for name in (*_in_order(), _RUNS, _EVENTS, _OTHERS)],
         "components": {
             "schemas": shapes.schemas(),
             "responses": {kind.__name__: _refusal(kind) for kind in ERRORS.values()},
@@ -99,7 +113,7 @@ def _in_order() -> tuple[str, ...]:
 def _operation(route: Route, plain: Schema) -> Schema:
     """What FastAPI says about a route, and all that it does not know."""
     operation = {
-        "tags": [route.kind.name if route.kind else _OTHERS],
+        "tags": [_tag(route)],
         "summary": route.summary,
         "description": "\n\n".join(_notes(route)),
         "operationId": route.name,
@@ -114,6 +128,14 @@ def _operation(route: Route, plain: Schema) -> Schema:
     if takes := _shape(_TAKES, route):
         operation["requestBody"] = {"required": True, "content": takes.described()}
     return operation
+
+
+def _tag(route: Route) -> str:
+    if route.kind:
+        return route.kind.name
+    if route.handler is events.send_events:
+        return _EVENTS
+    return _OTHERS if isinstance(route.access, NoToken) else _RUNS
 
 
 def _notes(route: Route) -> Iterator[str]:

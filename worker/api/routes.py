@@ -6,11 +6,11 @@ The rows of documents hold for every type; a new type has its routes from the da
 from collections.abc import Iterator
 from typing import Final
 
-from worker.api import about, documents, webhooks
+from worker.api import about, documents, events, runs, webhooks
 from worker.api.route import DOCUMENTS, NoToken, Route
 from worker.domain.contact import Contact
 from worker.schema.scopes import Right
-from worker.schema.types import TYPES, SchemaType
+from worker.schema.types import EVENTS_WRITE, TYPES, SchemaType
 
 _ANYWHERE: Final = (401, 403, 429, 503)
 """What every request with a token may hear."""
@@ -33,6 +33,20 @@ _FROM_PROVIDERS: Final = (
     ("/webhooks/twilio/answer", webhooks.twilio_answer, 200, "What a call says"),
     ("/webhooks/sendgrid/events", webhooks.sendgrid, 204, "Email events"),
 )
+_CAMPAIGNS: Final = TYPES["campaign"]
+_OF_RUNS: Final = (
+    # method, path, right, handler, status, what else it may answer, summary
+    ("POST", "/campaigns/{id}/runs", Right.ADMIN, runs.launch_campaign, 201, (400, 404, 413, 422), "Launch a campaign"),
+    ("GET", "/campaigns/{id}/runs", Right.READ, runs.runs_of_campaign, 200, (404,), "The runs of a campaign"),
+    ("GET", "/runs/{id}", Right.READ, runs.retrieve_run, 200, (404,), "Where a run is, and what it came to"),
+    ("GET", "/runs/{id}/changes", Right.READ, runs.changes_of_run, 200, (404,), "Who changed a run, and why"),
+    ("POST", "/runs/{id}/start", Right.ADMIN, runs.start_run, 200, (404, 409), "Start a draft, or before its time"),
+    ("POST", "/runs/{id}/pause", Right.READ, runs.pause_run, 200, (404, 409), "Let nothing more leave, for now"),
+    ("POST", "/runs/{id}/resume", Right.READ, runs.resume_run, 200, (404, 409), "Go on with a paused run"),
+    ("POST", "/runs/{id}/cancel", Right.READ, runs.cancel_run, 200, (404, 409), "End a run for good"),
+    ("POST", "/runs/{id}/close", Right.ADMIN, runs.close_run, 200, (404, 409), "Let nobody else into a run"),
+)
+"""Supervisors of a campaign may stop its runs without `campaigns:admin`; `runtime.launch` asks who acts."""
 _OPEN: Final = (
     Route(
         method="GET",
@@ -64,8 +78,30 @@ def _of(kind: SchemaType) -> Iterator[Route]:
         )
 
 
+_EVENTS: Final = Route(
+    method="POST",
+    path="/events",
+    access=EVENTS_WRITE,
+    handler=events.send_events,
+    status=202,
+    refuses=tuple(sorted({*_ANYWHERE, 400, 413, 422})),
+    summary="Send events that campaigns listen to",
+)
+
 ROUTES: Final[tuple[Route, ...]] = (
     *(route for kind in TYPES.values() for route in _of(kind)),
+    *(
+        Route(
+            method=method,
+            path=path,
+            access=_CAMPAIGNS.scope(right),
+            handler=handler,
+            status=status,
+            refuses=tuple(sorted({*_ANYWHERE, *refuses})),
+            summary=summary,
+        )
+        for method, path, right, handler, status, refuses, summary in _OF_RUNS
+    ),
     *(
         Route(
             method="POST",
@@ -78,5 +114,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         )
         for path, handler, status, summary in _FROM_PROVIDERS
     ),
+    _EVENTS,
     *_OPEN,
 )

@@ -22,6 +22,11 @@ Access = tuple[str, ...]
 
 READ_CAMPAIGNS: Final = ("campaigns:read",)
 RUN_CAMPAIGNS: Final = ("campaigns:admin",)
+STOP_CAMPAIGNS: Final = ("campaigns:read",)
+"""The campaign's supervisors may, too; `runtime.launch` asks who acts."""
+READ_EVENTS: Final = ("events:read",)
+WRITE_EVENTS: Final = ("events:write",)
+PREVIEW_AUDIENCES: Final = ("campaigns:read", "contacts:read")
 IMPORT_CONTACTS: Final = ("contacts:write", "contactlists:write")
 GIVE_TOKENS: Final = ("users:admin",)
 OF_THE_TYPE: Final = ()

@@ -22,9 +22,9 @@ from worker.cli.local import LocalSystem, stoppable
 from worker.cli.output import console, offer, say
 from worker.cli.tables import ledger_table, outcome_table, reached_twice
 from worker.domain.run import Run
-from worker.runtime.audience import ImportResult, import_file
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.definitions import load_definitions
+from worker.runtime.import_file import ImportResult, import_file
 from worker.runtime.importing import open_audience
 from worker.runtime.launch import launch
 from worker.runtime.preflight import Launch
@@ -101,7 +101,7 @@ def _launch(rt: Runtime, definitions: Path, speed: float) -> Run:
     request = Launch(
         tenant_id=rt.settings.tenant_id, campaign=campaign, documents=documents, contact_list="renewal", speed=speed
     )
-    return launch(rt, request)
+    return launch(rt, request).run
 
 
 def _sandbox_options() -> tuple[str, ...]:

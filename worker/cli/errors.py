@@ -83,11 +83,20 @@ def _promised() -> dict[Exit, tuple[type[Exception], ...]]:
     from channels.errors import InvalidSettings
     from worker.domain.faults import Invalid
     from worker.runtime import errors
-    from worker.runtime.csv_file import UnreadableFile
+    from worker.runtime.contact_file import UnreadableFile
     from worker.runtime.embedded import NoRedis
     from worker.runtime.settings import BadSettings
     from worker.schema.errors import SchemaError, Unavailable
-    from worker.store.errors import BadDatabaseUrl, CommitUnknown, IllegalTransition, NameTaken, NotFound, NotMigrated
+    from worker.store.errors import (
+        BadDatabaseUrl,
+        CommitUnknown,
+        IllegalTransition,
+        ImportOvertaken,
+        NameTaken,
+        NotFound,
+        NotMigrated,
+        NotYours,
+    )
 
     ended = (errors.ProgramDied, errors.TookTooLong)
     missing = (NotMigrated, NoRedis, BadDatabaseUrl, CommitUnknown)
@@ -103,7 +112,7 @@ def _promised() -> dict[Exit, tuple[type[Exception], ...]]:
             NotFound,
             SchemaError,
         ),
-        Exit.NOT_NOW: (IllegalTransition,),
+        Exit.NOT_NOW: (IllegalTransition, ImportOvertaken, NotYours),
     }
 
 

@@ -9,7 +9,21 @@ from collections.abc import Callable
 
 import typer
 
-from worker.cli import access, definitions, history, holds, ncx, runs, services, tokens
+from worker.cli import (
+    access,
+    audience_preview,
+    audiences,
+    definitions,
+    events,
+    history,
+    holds,
+    launches,
+    ncx,
+    runs,
+    schedules,
+    services,
+    tokens,
+)
 from worker.cli.errors import guarded
 
 app = typer.Typer(
@@ -26,17 +40,25 @@ COMMANDS: tuple[tuple[str, Callable[..., None], access.Access], ...] = (
     ("up", services.up, access.MACHINE),
     ("validate", definitions.validate, access.MACHINE),
     ("save", definitions.save, access.OF_THE_TYPE),
-    ("import", definitions.import_contacts, access.IMPORT_CONTACTS),
+    ("import", audiences.import_contacts, access.IMPORT_CONTACTS),
     ("import-ncx", ncx.import_ncx, access.OF_THE_TYPE),
     ("history", history.history, access.OF_THE_TYPE),
-    ("launch", runs.launch, access.RUN_CAMPAIGNS),
+    ("audience", audience_preview.audience, access.PREVIEW_AUDIENCES),
+    ("launch", launches.launch, access.RUN_CAMPAIGNS),
     ("status", runs.status, access.READ_CAMPAIGNS),
     ("report", runs.report, access.READ_CAMPAIGNS),
-    ("pause", runs.pause, access.RUN_CAMPAIGNS),
-    ("resume", runs.resume, access.RUN_CAMPAIGNS),
-    ("cancel", runs.cancel, access.RUN_CAMPAIGNS),
+    ("log", runs.log, access.READ_CAMPAIGNS),
+    ("start", runs.start, access.RUN_CAMPAIGNS),
+    ("pause", runs.pause, access.STOP_CAMPAIGNS),
+    ("resume", runs.resume, access.STOP_CAMPAIGNS),
+    ("cancel", runs.cancel, access.STOP_CAMPAIGNS),
+    ("close", runs.close, access.RUN_CAMPAIGNS),
+    ("schedule preview", schedules.preview, access.READ_CAMPAIGNS),
     ("holds list", holds.list_held, access.READ_CAMPAIGNS),
     ("holds settle", holds.settle, access.RUN_CAMPAIGNS),
+    ("events list", events.list_known, access.READ_EVENTS),
+    ("events show", events.show_one, access.READ_EVENTS),
+    ("events replay", events.replay, access.WRITE_EVENTS),
     ("tokens create", tokens.create, access.GIVE_TOKENS),
     ("tokens list", tokens.list_all, access.GIVE_TOKENS),
     ("tokens revoke", tokens.revoke, access.GIVE_TOKENS),
@@ -47,6 +69,8 @@ COMMANDS: tuple[tuple[str, Callable[..., None], access.Access], ...] = (
 """Every command, in the order of the help, with the scopes it needs."""
 
 GROUPS = {
+    "schedule": "When campaigns start.",
+    "events": "Events that bring people into campaigns: list them, look into one, replay what came to nothing.",
     "holds": "Messages that may or may not have left: list them, settle them.",
     "tokens": "API tokens: create, list, revoke.",
 }

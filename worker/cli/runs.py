@@ -1,64 +1,19 @@
-"""Commands on runs: launch, status, report, pause, resume, cancel."""
+"""Commands on runs: status, report, log, start, pause, resume, cancel, close."""
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worker.cli.definitions import AsJson
 from worker.cli.errors import Exit, Stop
 
+if TYPE_CHECKING:
+    from worker.runtime.bootstrap import Runtime
+
+    Change = Callable[[Runtime, str, str], None]
+
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or `last`.", show_default=False)]
-
-
-def launch(
-    campaign: Annotated[
-        str,
-        typer.Argument(
-            metavar="CAMPAIGN",
-            help="A saved campaign (id or name), or a file or folder that defines one.",
-            show_default=False,
-        ),
-    ],
-    *,
-    contact_list: Annotated[str, typer.Option("--list", help="The contact list; needless if there is only one.")] = "",
-    speed: Annotated[
-        float,
-        typer.Option(min=1, max=1_000_000, help="Rehearse: this many seconds of waiting pass in one. Sandbox only."),
-    ] = 1.0,
-    again: Annotated[
-        bool, typer.Option("--again", help="Even while a run of this campaign over this list is going on.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Launch a campaign over a contact list. Everything is checked first; a refused launch changes nothing.
-
-    For example:
-
-    campaigns launch examples/renewal --list renewal
-
-    campaigns launch "Renewal Q4" --list renewal --speed 3600
-    """
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.runtime import launch as launching
-    from worker.runtime.preflight import Launch
-    from worker.runtime.saving import read_campaign
-
-    with open_runtime() as rt:
-        path = Path(campaign)
-        campaign_id, documents = read_campaign(rt, path) if path.exists() else (campaign, ())
-        request = Launch(
-            tenant_id=rt.settings.tenant_id,
-            campaign=campaign_id,
-            contact_list=contact_list,
-            speed=speed,
-            documents=documents,
-            again=again,
-        )
-        run = launching.launch(rt, request)
-    text = f"launched {run.run_id}\nwatch it: campaigns status {run.run_id} --watch"
-    show({"runId": run.run_id, "campaignId": run.campaign_id}, as_json=as_json, text=text)
 
 
 def status(
@@ -113,17 +68,57 @@ def cancel(run: RunId, *, as_json: AsJson = False) -> None:
     _stop("cancelled", run, as_json=as_json)
 
 
-def resume(run: RunId, *, as_json: AsJson = False) -> None:
-    """Go on with a paused run."""
+def start(run: RunId, *, as_json: AsJson = False) -> None:
+    """Start a draft, or a scheduled run before its time. Whoever belongs to its audience now is reached."""
+    from worker.runtime import launch as launching
+
+    _change(run, launching.start, "is running", as_json=as_json)
+
+
+def close(run: RunId, *, as_json: AsJson = False) -> None:
+    """Let nobody else into a run that takes events or dates; it completes when its people have finished."""
+    from worker.runtime import launch as launching
+
+    _change(run, launching.close, "takes nobody else; its people finish", as_json=as_json)
+
+
+def log(run: RunId, *, as_json: AsJson = False) -> None:
+    """The life of a run: who changed what when, and why."""
     from worker.cli.context import open_runtime
     from worker.cli.output import show
-    from worker.runtime import launch as launching
     from worker.runtime.reports import resolve_run
 
     with open_runtime() as rt:
         run_id = resolve_run(rt, run)
-        launching.resume(rt, rt.settings.tenant_id, run_id)
-    show({"runId": run_id, "status": "running"}, as_json=as_json, text=f"{run_id} is running")
+        changes = rt.store.run_changes(rt.settings.tenant_id, run_id)
+    lines = [
+        {"at": change.at.isoformat(timespec="seconds"), "by": change.by or "system", "before": change.before}
+        | {"after": change.after, "reason": change.reason}
+        for change in changes
+    ]
+    text = "\n".join(
+        f"{line['at']}  {line['after']:<10} {line['by']}{': ' * bool(line['reason'])}{line['reason']}" for line in lines
+    )
+    show({"runId": run_id, "changes": lines}, as_json=as_json, text=text)
+
+
+def resume(run: RunId, *, as_json: AsJson = False) -> None:
+    """Go on with a paused run."""
+    from worker.runtime import launch as launching
+
+    _change(run, launching.resume, "is running", as_json=as_json)
+
+
+def _change(run: str, change: "Change", what: str, *, as_json: bool) -> None:
+    from worker.cli.context import open_runtime
+    from worker.cli.output import show
+    from worker.runtime.reports import resolve_run
+
+    with open_runtime() as rt:
+        run_id = resolve_run(rt, run)
+        change(rt, rt.settings.tenant_id, run_id)
+        status = rt.store.get_run(rt.settings.tenant_id, run_id).status
+    show({"runId": run_id, "status": status}, as_json=as_json, text=f"{run_id} {what}")
 
 
 def _stop(status: str, run: str, *, as_json: bool) -> None:

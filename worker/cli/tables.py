@@ -82,6 +82,14 @@ def _message_table(report: Report) -> Table:
     return table
 
 
+def plain_table(title: str, first: str, *numbers: str) -> Table:
+    """A table of names with numbers beside them."""
+    table = _table(title, first)
+    for column in numbers:
+        table.add_column(column, justify="right")
+    return table
+
+
 def _table(title: str, first: str) -> Table:
     table = Table(
         title=title or None,

@@ -17,7 +17,7 @@ from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 from phonenumbers.timezone import time_zones_for_number
 
 from channels.messages import E164, is_email
-from worker.domain import nanp
+from worker.domain import nanp, numbering
 
 REGIONS: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)
 """ISO 3166 codes of the countries whose numbering plan is known."""
@@ -37,6 +37,8 @@ def to_e164(text: str, region: str = "") -> str:
     """
     if nanp.E164.fullmatch(text) and nanp.is_valid(text):
         return text
+    if plain := numbering.read(text, region):
+        return plain
     number = _parse(text, region)
     if not phonenumbers.is_valid_number(number):
         country = phonenumbers.region_code_for_country_code(number.country_code or 0)
@@ -80,8 +82,13 @@ def guess_timezone(e164: str) -> str:
     It is a guess: people keep their number when they move, and a few area codes lie in two zones. Several zones that
     keep the same clock all year count as one.
     """
-    if nanp.E164.fullmatch(e164) and nanp.is_valid(e164):
-        return _one_zone(nanp.zones(e164))
+    if nanp.E164.fullmatch(e164):
+        if zones := nanp.zones(e164):
+            return _one_zone(zones)
+        if nanp.is_valid(e164):
+            return ""
+    elif (found := numbering.zones(e164)) is not None:
+        return _one_zone(found)
     try:
         return _one_zone(tuple(time_zones_for_number(phonenumbers.parse(e164))))
     except NumberParseException:

@@ -17,8 +17,12 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from channels.messages import E164, ChannelKind
 from worker.domain.addresses import sender_e164, to_sms_sender
+from worker.domain.audience import Audience, read_audience
 from worker.domain.base import Document, EmailAddress, references, required
 from worker.domain.faults import Fault
+from worker.domain.guard import Guard, read_guard
+from worker.domain.schedule import Schedule, read_schedule
+from worker.domain.trigger import CancelRule, Trigger, read_cancel_on, read_triggers
 from worker.domain.unknown_policy import read_policy
 
 
@@ -105,6 +109,16 @@ class Campaign(Document):
 
     when_unknown: Any = None
     """What to do with a message whose fate nobody can tell, by channel; not of NCX. Read it through `resend_after`."""
+    guard: Any = None
+    """The rates at which a run is paused; read it through `guarded_by`."""
+    audience: Any = None
+    """Who it is for; read it through `meant_for`."""
+    schedule: Any = None
+    """When it starts; read it through `starts_by`."""
+    triggers: Any = None
+    """Which queue events bring people in; read it through `enters_on`."""
+    cancel_on: Any = None
+    """Which take them out again; read it through `leaves_on`."""
 
     @field_validator("caller_id")
     @classmethod
@@ -190,10 +204,42 @@ class Campaign(Document):
         """
         return read_policy(self.when_unknown)[0]
 
+    @cached_property
+    def guarded_by(self) -> Guard:
+        """The bounds its runs may not cross."""
+        return read_guard(self.guard)[0]
+
+    @cached_property
+    def meant_for(self) -> Audience:
+        """Its audience, where a launch names none."""
+        return read_audience(self.audience)[0]
+
+    @cached_property
+    def starts_by(self) -> Schedule | None:
+        """Its schedule; None: it starts when somebody starts it."""
+        return read_schedule(self.schedule)[0]
+
+    @cached_property
+    def enters_on(self) -> tuple[Trigger, ...]:
+        """The triggers, in order."""
+        return read_triggers(self.triggers)[0]
+
+    @cached_property
+    def leaves_on(self) -> tuple[CancelRule, ...]:
+        """What ends somebody's enrollment from outside."""
+        return read_cancel_on(self.cancel_on)[0]
+
     def rules(self) -> Iterator[Fault]:
         yield from super().rules()
         yield from required(self, "name", "workflowId")
         yield from (fault.under("whenUnknown") for fault in read_policy(self.when_unknown)[1])
+        yield from (fault.under("guard") for fault in read_guard(self.guard)[1])
+        yield from (fault.under("audience") for fault in read_audience(self.audience)[1])
+        yield from (fault.under("schedule") for fault in read_schedule(self.schedule)[1])
+        if self.triggers and self.starts_by:
+            yield Fault(("schedule",), "is for a campaign that starts, triggers for one that listens", "make it two")
+        yield from (fault.under("triggers") for fault in read_triggers(self.triggers)[1])
+        yield from (fault.under("cancelOn") for fault in read_cancel_on(self.cancel_on)[1])
         for channel, flag, key, example in _SENDERS:
             if channel in self.channels and not self.sender(channel):
                 yield Fault(

@@ -173,6 +173,7 @@ _ENGINE: Final = (
     _rule("FREQUENCY_CAP", _C.SKIPPED, "Contacted often enough", counts=False),
     _rule("MAX_ATTEMPTS", _C.SKIPPED, "Tried often enough", counts=False),
     _rule("DAILY_MAX", _C.SKIPPED, "Tried often enough today", counts=False),
+    _rule("SCHEDULE_MISSED", _C.SKIPPED, "Its moment had passed", counts=False),
     _rule("CHANNEL_DISABLED", _C.SKIPPED, "Channel is off in this campaign", counts=False),
     _rule("NO_ADDRESS", _C.SKIPPED, "Has no address for this channel", counts=False),
     _rule("CAMPAIGN_PAUSED", _C.CANCELLED, "Campaign is paused", counts=False),

@@ -1,7 +1,7 @@
-"""Durations as people write them. A day is 24 hours."""
+"""Durations and times of day as people write them. A day is 24 hours."""
 
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Final
 
 LONGEST: Final = timedelta(days=3660)
@@ -20,6 +20,15 @@ _ISO: Final = re.compile(
     r"(?:T(?:(\d{1,9}(?:\.\d{1,6})?)H)?(?:(\d{1,9}(?:\.\d{1,6})?)M)?(?:(\d{1,9}(?:\.\d{1,6})?)S)?)?",
     re.ASCII,
 )
+_TIME_OF_DAY: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
+
+
+def parse_time_of_day(text: str) -> time:
+    """`10:00` or `10:00:30`. Raises ValueError."""
+    match = _TIME_OF_DAY.fullmatch(text.strip())
+    if match is None:
+        raise ValueError('is no time of day; write "10:00", from 00:00 to 23:59')
+    return time(int(match[1]), int(match[2]), int(match[3] or 0))
 
 
 def parse_duration(value: str | float) -> timedelta:

@@ -1,7 +1,7 @@
 """The email account document: an address that mail may leave from. It names a secret and never holds one."""
 
-from collections.abc import Iterator
-from typing import ClassVar, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -38,3 +38,13 @@ class EmailAccount(Document):
                 yield Fault(
                     (key,), "is a secret and has no place here", "put it in the environment, name it in credentialRef"
                 )
+
+
+def sender_pool(from_address: str, documents: Iterable[Mapping[str, Any]]) -> tuple[EmailAccount, ...]:
+    """The accounts that mail leaves from: the one of this address first, then the others in the order given.
+
+    Only live and enabled ones that this worker can send through.
+    """
+    accounts = [EmailAccount.parse(document) for document in documents]
+    usable = [one for one in accounts if one.is_live and one.enabled and one.type.upper() == DISPATCHING_TYPE]
+    return tuple(sorted(usable, key=lambda one: one.email_address.casefold() != from_address.casefold()))

@@ -52,6 +52,8 @@ class WaitKind(StrEnum):
     OUTCOME = "outcome"
     """Until the final outcome of a message is known."""
     REPLY = "reply"
+    EVENT = "event"
+    """A queue event about the contact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

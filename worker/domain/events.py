@@ -14,7 +14,9 @@ from worker.domain.enrollment import MessageKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """The enrollment is due for the first time."""
+    """The enrollment is due for the first time. `event`: the queue event that enrolled it, `type`, `data` and more."""
+
+    event: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,13 @@ class Replied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """A queue event about the contact came: its `type`, `key`, `data` and `occurredAt`."""
+
+    event: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptedOut:
     """The person asked us to stop, on this channel."""
 
@@ -60,20 +69,24 @@ class Cancelled:
     reason: str
 
 
-Event = Started | TimerFired | HandedOver | Settled | Replied | OptedOut | Cancelled
+Event = Started | TimerFired | HandedOver | Settled | Replied | Happened | OptedOut | Cancelled
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
     """A tagged JSON object, `{"type": "settled", …}`."""
     match event:
-        case Started() | TimerFired():
-            return {"type": _TAGS[type(event)]}
+        case Started(event=what):
+            return {"type": "started"} | ({} if what is None else {"event": dict(what)})
+        case TimerFired():
+            return {"type": "timerFired"}
         case HandedOver(message=message):
             return {"type": "handedOver", "message": list(message)}
         case Settled(message=message, disposition=disposition, category=category):
             return {"type": "settled", "message": list(message), "disposition": disposition, "category": category}
         case Replied(channel=channel, body=body):
             return {"type": "replied", "channel": channel, "body": body}
+        case Happened(event=happened):
+            return {"type": "happened", "event": dict(happened)}
         case OptedOut(channel=channel):
             return {"type": "optedOut", "channel": channel}
         case Cancelled(reason=reason):
@@ -84,7 +97,7 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
     """The inverse of `event_to_json`. Raises ValueError for a tag it does not know."""
     match data["type"]:
         case "started":
-            return Started()
+            return Started(event=data.get("event"))
         case "timerFired":
             return TimerFired()
         case "handedOver":
@@ -95,12 +108,11 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
             )
         case "replied":
             return Replied(channel=ChannelKind(data["channel"]), body=data["body"])
+        case "happened":
+            return Happened(event=data["event"])
         case "optedOut":
             return OptedOut(channel=ChannelKind(data["channel"]))
         case "cancelled":
             return Cancelled(reason=data["reason"])
         case unknown:
             raise ValueError(f"unknown event type {unknown!r}")
-
-
-_TAGS = {Started: "started", TimerFired: "timerFired"}

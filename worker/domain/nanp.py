@@ -4,7 +4,7 @@ Lists of a million people are mostly such numbers. Both functions give what `pho
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
@@ -31,11 +31,16 @@ def is_valid(e164: str) -> bool:
 
 
 def zones(e164: str) -> tuple[str, ...]:
-    """The IANA zones a valid number may be in; none for one that belongs to no place."""
+    """The IANA zones a number may be in; none for one that belongs to no place, or is not in use."""
     digits = e164[2:]
     if _pattern(_NOT_OF_A_PLACE).fullmatch(digits) or not _pattern(_OF_A_PLACE).fullmatch(digits):
         return ()
-    known = (TIMEZONE_DATA.get(e164[1 : 1 + length]) for length in range(_LONGEST_PREFIX, 0, -1))
+    return _zones_of_exchange(e164[1 : 1 + _LONGEST_PREFIX])
+
+
+@lru_cache(maxsize=1 << 16)
+def _zones_of_exchange(prefix: str) -> tuple[str, ...]:
+    known = (TIMEZONE_DATA.get(prefix[:length]) for length in range(_LONGEST_PREFIX, 0, -1))
     return next((found for found in known if found), ())
 
 

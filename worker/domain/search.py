@@ -92,6 +92,18 @@ class Says:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute of a contact has what `test` says, or one of its values has; `test.field` is its name.
+
+    `kind` KEYWORD: texts are compared, folded. NUMBER: numbers, and texts that are written like one. TIME: texts that
+    begin with a date like 2026-12-31. Only segments ask for attributes.
+    """
+
+    kind: FieldKind
+    test: "Is | Between | Matches | Exists"
+
+
+@dataclass(frozen=True, slots=True)
 class All:
     """Every part holds."""
 
@@ -112,7 +124,7 @@ class Not:
     part: "Query"
 
 
-Query = Everything | Is | Between | Matches | Exists | Says | All | Any | Not
+Query = Everything | Is | Between | Matches | Exists | Says | Attribute | All | Any | Not
 
 
 @dataclass(frozen=True, slots=True)

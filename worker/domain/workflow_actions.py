@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from channels.messages import MachineDetection
 from worker.domain.faults import Path
+from worker.domain.queue_event import TYPE
 
 NEVER: Final = "never"
 """The timeout of a wait that only news can end."""
@@ -185,6 +186,19 @@ class WaitForOutcome(Action):
     on_timeout: str = ""
 
 
+class WaitForEvent(Action):
+    """Wait until a queue event of this type is about the contact; `where` is a condition it has to meet.
+
+    What came is `event` from then on; `onTimeout` is a state.
+    """
+
+    type: Literal["waitForEvent"] = "waitForEvent"
+    event: str = Field(pattern=f"^{TYPE}$")
+    timeout: Duration
+    where: str = ""
+    on_timeout: str = ""
+
+
 class TransitionAction(Action):
     """Leave for another state, named by id or by name."""
 
@@ -248,6 +262,7 @@ AnyAction = (
     | WaitAction
     | WaitForReply
     | WaitForOutcome
+    | WaitForEvent
     | TransitionAction
     | Split
     | SetVariable
@@ -266,6 +281,7 @@ ACTIONS: Final[Mapping[str, type[AnyAction]]] = {
         WaitAction,
         WaitForReply,
         WaitForOutcome,
+        WaitForEvent,
         TransitionAction,
         Split,
         SetVariable,

@@ -16,6 +16,7 @@ from worker.domain.workflow_actions import (
     Split,
     Terminate,
     TransitionAction,
+    WaitForEvent,
     WaitForOutcome,
     WaitForReply,
 )
@@ -90,8 +91,10 @@ def _found(initial: str, states: Mapping[str, State]) -> set[str]:
 def _targets(actions: Sequence[AnyAction]) -> Iterator[str]:
     for action in actions:
         match action:
-            case TransitionAction(to=target) | WaitForReply(on_timeout=target) | WaitForOutcome(on_timeout=target):
+            case TransitionAction(to=target):
                 yield target
+            case WaitForReply() | WaitForOutcome() | WaitForEvent():
+                yield action.on_timeout
             case Split(branches=branches):
                 yield from (branch.to for branch in branches)
             case _:

@@ -5,21 +5,9 @@
 3. A local time that a clock change leaves out becomes the first instant after the gap; one it repeats means the first.
 """
 
-import re
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-_TIME_OF_DAY: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
-
-
-def parse_time_of_day(text: str) -> time:
-    """`10:00` or `10:00:30`. Raises ValueError."""
-    match = _TIME_OF_DAY.fullmatch(text.strip())
-    if match is None:
-        raise ValueError('is no time of day; write "10:00", from 00:00 to 23:59')
-    return time(int(match[1]), int(match[2]), int(match[3] or 0))
 
 
 def parse_moment(text: str, zone: ZoneInfo) -> datetime:

@@ -18,6 +18,7 @@ from worker.engine.check_names import unknown_names
 from worker.engine.check_paths import stray_paths
 from worker.engine.compile import Compiler
 from worker.engine.definition import senders_of
+from worker.engine.triggers import listening_faults
 
 _SWITCHES: Mapping[ChannelKind, tuple[str, str]] = {
     ChannelKind.SMS: ("useForSMS", "smsFromAddress"),
@@ -42,6 +43,7 @@ def check(
     faults += unknown_names(compiler, campaign, contact_fields)
     faults += _channels(compiler.flows, campaign)
     faults += _unknown_messages(compiler.flows)
+    faults += listening_faults(campaign)
     if compiler.resolved:
         faults += stray_paths(compiler.flows)
     return faults

@@ -17,12 +17,14 @@ from worker.engine.compile import RESERVED_VARIABLES, Compiler, Use
 from worker.engine.definition import campaign_facts
 
 _OWN: Final[Mapping[str, frozenset[str]]] = {
+    "start": frozenset({"type", "data", "occurredAt", "key"}),
+    "event": frozenset({"type", "data", "occurredAt", "key"}),
     "reply": frozenset({"body", "channel"}),
     "outcome": frozenset({"message", "channel", "disposition", "category"}),
     "workitem": frozenset({"data", "contact", "type", "to", "from"}),
 }
 _DATA: Final = ("workitem", "data")
-ROOTS: Final = frozenset({"contact", "campaign", "vars", "reply", "outcome"})
+ROOTS: Final = frozenset({"contact", "campaign", "vars", "start", "event", "reply", "outcome"})
 """What a name can begin with; `workitem` too, for documents from NCX."""
 
 

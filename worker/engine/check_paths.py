@@ -62,8 +62,8 @@ def _sketch(steps: tuple[plan.AnyStep, ...], waits: Mapping[str, bool]) -> _Sket
                 sketch.edges.append(_Edge(state, dry, step))
             case plan.Choose(branches=branches):
                 sketch.edges += [_Edge(state, dry, step) for _, state in branches]
-            case plan.AwaitReply(on_timeout=state) | plan.AwaitOutcome(on_timeout=state) if state:
-                sketch.edges.append(_Edge(state, dry=False, step=step))
+            case plan.AwaitReply() | plan.AwaitOutcome() | plan.AwaitEvent() if step.on_timeout:
+                sketch.edges.append(_Edge(step.on_timeout, dry=False, step=step))
             case plan.Invoke(flow=flow):
                 sketch.calls.append((flow, step))
             case plan.Leave():
@@ -80,7 +80,7 @@ def _sketch(steps: tuple[plan.AnyStep, ...], waits: Mapping[str, bool]) -> _Sket
 def _waits(step: plan.AnyStep, waits: Mapping[str, bool]) -> bool:
     if isinstance(step, plan.Invoke):
         return waits.get(step.flow, False)
-    return isinstance(step, plan.Pause | plan.AwaitReply | plan.AwaitOutcome)
+    return isinstance(step, plan.Pause | plan.AwaitReply | plan.AwaitOutcome | plan.AwaitEvent)
 
 
 def _always_wait(flows: Mapping[str, plan.Flow]) -> dict[str, bool]:

@@ -13,19 +13,18 @@ from typing import Any, TypeVar, assert_never
 from channels.messages import ChannelKind, MachineDetection
 from worker.domain import workflow_actions as written
 from worker.domain.dispositions import DispositionBook
-from worker.domain.durations import parse_duration
+from worker.domain.durations import parse_duration, parse_time_of_day
 from worker.domain.enrollment import WaitKind
 from worker.domain.faults import Fault, Path
 from worker.domain.workflow import State, Workflow, resolve_state
 from worker.domain.workflow_read import suggestion
 from worker.engine import plan
-from worker.engine.calendar import parse_time_of_day
 from worker.engine.conditions import Condition, ConditionError, compile_condition
 from worker.engine.render import Kind, Template, TemplateError, compile_template
 
 _R = TypeVar("_R")
 
-RESERVED_VARIABLES = frozenset({"reply", "outcome"})
+RESERVED_VARIABLES = frozenset({"start", "event", "reply", "outcome"})
 """Variables the engine itself keeps."""
 
 
@@ -105,6 +104,14 @@ class Compiler:
                     **common,
                     of=action.of,
                     timeout=self._timeout(action),
+                    on_timeout=self._optional_state(action, "onTimeout", action.on_timeout),
+                )
+            case written.WaitForEvent():
+                return plan.AwaitEvent(
+                    **common,
+                    event=action.event,
+                    timeout=self._timeout(action),
+                    where=self._compiled(action, "where", action.where) if action.where else None,
                     on_timeout=self._optional_state(action, "onTimeout", action.on_timeout),
                 )
             case written.TransitionAction():
@@ -234,7 +241,9 @@ class Compiler:
         )
         return ""
 
-    def _timeout(self, action: written.WaitForReply | written.WaitForOutcome) -> timedelta | None:
+    def _timeout(
+        self, action: written.WaitForReply | written.WaitForOutcome | written.WaitForEvent
+    ) -> timedelta | None:
         if action.timeout == written.NEVER:
             return None
         return self._read(action, "timeout", lambda: parse_duration(action.timeout))
@@ -260,11 +269,12 @@ class Compiler:
         return template
 
     def _condition(self, action: written.Action) -> Condition | None:
-        if action.condition is None:
-            return None
-        path = action.origin.of("condition")
+        return None if action.condition is None else self._compiled(action, "condition", action.condition)
+
+    def _compiled(self, action: written.Action, key: str, document: written.Condition) -> Condition | None:
+        path = action.origin.of(key)
         try:
-            condition = compile_condition(action.condition)
+            condition = compile_condition(document)
         except ConditionError as error:
             self.faults.append(Fault(path, str(error)))
             return None

@@ -10,7 +10,9 @@ from channels.messages import ChannelKind
 from worker.domain.campaign import Campaign
 from worker.domain.disposition import Disposition
 from worker.domain.dispositions import DispositionBook
+from worker.domain.email_account import EmailAccount, sender_pool
 from worker.domain.faults import Fault, Invalid
+from worker.domain.guard import Guard
 from worker.domain.run import Run
 from worker.domain.workflow import Workflow, parse_workflow
 from worker.engine.calendar import zone_of
@@ -25,7 +27,8 @@ FASTEST: Final = 1_000_000.0
 class Definition:
     """What `step` runs. `campaign` is what templates call `campaign`; `speed` is 1 except in a rehearsal.
 
-    `resend_after`: what the campaign says about messages of unknown fate, see `Campaign.resend_after`.
+    `resend_after`: what the campaign says about messages of unknown fate, see `Campaign.resend_after`. `mailers`: the
+    accounts that mail leaves from, in order; none: the installation's own.
 
     `rehearsal`: launched against providers that reach nobody; None where it was not recorded.
     """
@@ -38,6 +41,8 @@ class Definition:
     resend_after: Mapping[ChannelKind, timedelta | None]
     campaign: Mapping[str, Any] = field(repr=False)
     book: DispositionBook = field(repr=False)
+    guard: Guard
+    mailers: tuple[EmailAccount, ...] = field(repr=False)
     speed: float
     rehearsal: bool | None
     zone: ZoneInfo
@@ -57,8 +62,8 @@ def compile_definition(
 ) -> Definition:
     """Compile the documents of a launch. Raises Invalid with every fault.
 
-    `workflows` holds raw documents by id. `options`: `speed` (1 to 1,000,000), `defaultTimezone` (IANA, "UTC") and
-    `rehearsal`.
+    `workflows` holds raw documents by id. `options`: `speed` (1 to 1,000,000), `defaultTimezone` (IANA, "UTC"),
+    `rehearsal` and `emailAccounts` (their documents, in order).
     """
     document = campaign if isinstance(campaign, Campaign) else Campaign.parse(campaign)
     parsed: dict[str, Workflow] = {key: parse_workflow(data) for key, data in workflows.items()}
@@ -82,6 +87,8 @@ def compile_definition(
         resend_after=document.resend_after,
         campaign=campaign_facts(document),
         book=book,
+        guard=document.guarded_by,
+        mailers=sender_pool(document.email_from_address, (options or {}).get("emailAccounts", ())),
         speed=speed,
         rehearsal=(options or {}).get("rehearsal"),
         zone=zone,

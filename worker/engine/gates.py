@@ -19,7 +19,7 @@ class GateFacts:
     """What the gates know.
 
     `suppressed`: the address is on a do-not-contact list. `opted_out`: the person said stop in this run, on whatever
-    channel.
+    channel. `taken_out`: they were taken out of it, by an event or by the end of the run.
     """
 
     run_status: RunStatus
@@ -31,6 +31,7 @@ class GateFacts:
     blocked: bool = False
     suppressed: bool = False
     opted_out: bool = False
+    taken_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _run(facts: GateFacts) -> Verdict | None:
     match facts.run_status:
         case RunStatus.RUNNING:
             return None
-        case RunStatus.PAUSED:
+        case RunStatus.PAUSED | RunStatus.DRAFT | RunStatus.SCHEDULED:
             return Later()
         case RunStatus.CANCELLED | RunStatus.FAILED | RunStatus.COMPLETED:
             return Skip(disposition="CAMPAIGN_CANCELLED", detail=f"the run is {facts.run_status}")
@@ -90,6 +91,8 @@ def _person(facts: GateFacts) -> Verdict | None:
         return Skip(disposition="SUPPRESSED_DNC")
     if facts.opted_out:
         return Skip(disposition="SUPPRESSED_DNC", detail="the person said stop")
+    if facts.taken_out:
+        return Skip(disposition="CAMPAIGN_CANCELLED", detail="the person was taken out of the run")
     return None
 
 

@@ -70,6 +70,16 @@ class AwaitOutcome(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitEvent(Step):
+    """A queue event of this type that meets `where`, as of the other waits."""
+
+    event: str
+    timeout: timedelta | None
+    where: Condition | None = None
+    on_timeout: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GoTo(Step):
     state: str
 
@@ -109,7 +119,9 @@ class End(Step):
     """End all."""
 
 
-AnyStep = Send | Pause | AwaitReply | AwaitOutcome | GoTo | Choose | Assign | FileUnder | Invoke | Leave | End
+AnyStep = (
+    Send | Pause | AwaitReply | AwaitOutcome | AwaitEvent | GoTo | Choose | Assign | FileUnder | Invoke | Leave | End
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

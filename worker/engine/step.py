@@ -11,11 +11,11 @@ from typing import assert_never
 
 from worker.domain.effects import Transition
 from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus
-from worker.domain.events import Cancelled, Event, HandedOver, OptedOut, Replied, Settled, Started, TimerFired
+from worker.domain.events import Cancelled, Event, HandedOver, Happened, OptedOut, Replied, Settled, Started, TimerFired
 from worker.engine import outcomes
 from worker.engine.actions import perform
 from worker.engine.actions.messages import handed_over, settled
-from worker.engine.actions.waits import reply_arrived, timer_fired
+from worker.engine.actions.waits import event_came, reply_arrived, timer_fired
 from worker.engine.calendar import whole_millis
 from worker.engine.definition import Definition
 from worker.engine.walk import Walk
@@ -38,7 +38,9 @@ def step(definition: Definition, enrollment: Enrollment, event: Event, now: date
 def _take_in(walk: Walk, event: Event) -> None:
     """What the news changes before any action runs."""
     match event:
-        case Started():
+        case Started(event=what):
+            if what is not None:
+                walk.remember("start", what)
             _start(walk)
         case TimerFired():
             _start(walk)  # what has not begun is due for its beginning
@@ -49,6 +51,8 @@ def _take_in(walk: Walk, event: Event) -> None:
             settled(walk, event)
         case Replied():
             reply_arrived(walk, event)
+        case Happened(event=happened):
+            event_came(walk, happened)
         case OptedOut(channel=channel):
             walk.opt_out(outcomes.of_opt_out(channel))
         case Cancelled(reason=reason):

@@ -35,6 +35,10 @@ _WORKITEM: Final = {
 }
 
 
+_REMEMBERED: Final = ("start", "event", "reply", "outcome")
+"""Variables of the engine's own that are roots by themselves."""
+
+
 class Walk:
     """The mutable side of one step."""
 
@@ -109,7 +113,7 @@ class Walk:
                 "vars": self.variables,
                 "workitem": self._workitem(),
             }
-            roots |= {name: self.variables[name] for name in ("reply", "outcome") if name in self.variables}
+            roots |= {name: self.variables[name] for name in _REMEMBERED if name in self.variables}
             self._facts = Facts(roots=roots, now=self.now, zone=definition.zone_for(recipient.timezone))
         return self._facts
 

@@ -4,6 +4,8 @@
 2. News before the clock: what has arrived is applied before a timer fires. After an outage a reply that came in time
    still counts, although its deadline has passed meanwhile.
 3. An enrollment whose step raises or cannot be written is left alone and counted; the rest of its batch goes on.
+4. An urgent run is not looked at until nothing is left: whoever comes meanwhile has a hint of their own, and its
+   messages are to leave before the next look.
 """
 
 from dataclasses import replace
@@ -13,7 +15,7 @@ from sqlalchemy.exc import DataError
 
 from worker.domain.effects import Dispatch, Effect, Transition
 from worker.domain.enrollment import EnrollmentStatus
-from worker.domain.events import Event, Started, TimerFired
+from worker.domain.events import Cancelled, Event, OptedOut, Started, TimerFired
 from worker.engine.definition import Definition
 from worker.engine.step import step
 from worker.runtime.bootstrap import Runtime
@@ -32,12 +34,13 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
     definition = rt.definition(
         tenant_id, run_id
     )  # before any claim: claims that cannot be stepped count against people
-    stepped = 0
-    ends = rt.clock.elapsed() + BUDGET_SECONDS
+    stepped, size = 0, rt.settings.step_size
+    urgent = rt.is_urgent(run_id)
+    ends = rt.clock.elapsed() + (0 if urgent else BUDGET_SECONDS)
     while True:
         apply_inbox(rt)
         claims = rt.store.claim_enrollments(
-            tenant_id, run_id, owner=rt.owner, limit=rt.settings.step_size, lease=rt.settings.lease, now=rt.now()
+            tenant_id, run_id, owner=rt.owner, limit=size, lease=rt.settings.lease, now=rt.now()
         )
         if not claims:
             rt.store.finish_run_if_done(tenant_id, run_id, rt.now())
@@ -47,8 +50,10 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
         stepped += len(commits)
         for channel in sorted({e.channel for c in commits for e in c.transition.effects if isinstance(e, Dispatch)}):
             rt.hint(Hint(Work(f"{channel}.dispatch"), tenant_id, run_id, rt.settings.slice_size))
+        if urgent and len(claims) < size:
+            return stepped
         if rt.clock.elapsed() > ends:
-            rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, rt.settings.step_size, share=1))
+            rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, size, share=1))
             return stepped
 
 
@@ -82,13 +87,20 @@ def _play(definition: Definition, claim: EnrollmentClaim, rt: Runtime) -> Transi
     now = rt.now()
     transition = Transition(enrollment=claim.enrollment, due_at=now)
     effects: list[Effect] = []
-    events: list[Event] = [event for _, event in claim.events]
-    if claim.enrollment.status is EnrollmentStatus.READY:
-        events.insert(0, Started())
-    for event in events:
+    for event in _in_order(claim):
         transition = step(definition, transition.enrollment, event, now)
         effects += transition.effects
     if transition.due_at and transition.due_at <= now:
         transition = step(definition, transition.enrollment, TimerFired(), now)
         effects += transition.effects
     return replace(transition, effects=tuple(effects))
+
+
+def _in_order(claim: EnrollmentClaim) -> list[Event]:
+    """Its news, after its start. Whoever is out before it has begun does not begin."""
+    events: list[Event] = [event for _, event in claim.events]
+    if claim.enrollment.status is not EnrollmentStatus.READY:
+        return events
+    if any(isinstance(event, Cancelled | OptedOut) for event in events):
+        return [event for event in events if not isinstance(event, Started)]
+    return events if any(isinstance(event, Started) for event in events) else [Started(), *events]

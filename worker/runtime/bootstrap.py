@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import copy
 import getpass
 import os
 import socket
@@ -14,19 +15,28 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import structlog
+
 from channels.base import Channel
 from channels.messages import ChannelKind
+from worker.domain.campaign import Campaign
+from worker.domain.faults import Invalid
+from worker.engine.conditions import ConditionError
 from worker.engine.definition import Definition, definition_of
 from worker.engine.settlement import SettlementOptions
+from worker.engine.triggers import Listening, compile_listening
 from worker.runtime.channels import make_channel
 from worker.runtime.clock import Clock, DatabaseClock
 from worker.runtime.hints import Hint
+from worker.runtime.mailers import Mailers, secret_named
 from worker.runtime.settings import Settings
-from worker.schema.scopes import operator
+from worker.schema.scopes import Actor, operator
 from worker.schema.service import SchemaService
 from worker.store.facade import Store
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 class Runtime:
@@ -37,7 +47,8 @@ class Runtime:
     ) -> None:
         self.settings = settings
         self.store = store
-        self.hint = hint
+        self._send_hint = hint
+        self._urgent: set[str] = set()
         self.clock = clock or DatabaseClock(store.now)
         self.schema = SchemaService(store, self.now, default_region=settings.default_region)
         self.actor = operator(settings.tenant_id, getpass.getuser())
@@ -45,16 +56,38 @@ class Runtime:
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._patience = settings.patience
         self._runner: asyncio.Runner | None = None
-        self._channels: dict[ChannelKind, Channel[Any]] = {}
+        self._channels: dict[str, Channel[Any]] = {}
+        self.mailers = Mailers(self.clock.elapsed)
         self._definition = lru_cache(maxsize=64)(self._load_definition)
+        self._listening = lru_cache(maxsize=4096)(self._load_listening)
+
+    def acting_for(self, actor: Actor) -> "Runtime":
+        """The same, in somebody else's name."""
+        other = copy.copy(self)
+        other.actor = actor
+        return other
 
     def now(self) -> datetime:
         """The present moment, by the database's clock."""
         return self.clock.now()
 
+    def hint(self, hint: Hint) -> None:
+        """Say that there is work. What is known to be urgent goes where no bulk stands in the way."""
+        if hint.urgent:
+            self._urgent.add(hint.run_id)
+        self._send_hint(replace(hint, urgent=hint.run_id in self._urgent))
+
     def definition(self, tenant_id: str, run_id: str) -> Definition:
         """The compiled definition a run was launched with. Runs are snapshots, so it may be kept."""
         return self._definition(tenant_id, run_id)
+
+    def listening(self, tenant_id: str, run_id: str) -> Listening:
+        """What a run listens to; kept as its definition is."""
+        return self._listening(tenant_id, run_id)
+
+    def is_urgent(self, run_id: str) -> bool:
+        """Whether a run whose definition is known is urgent."""
+        return run_id in self._urgent
 
     def serves(self, tenant_id: str, run_id: str) -> bool:
         """Whether the run was launched against providers of our kind: on this machine, or the vendors.
@@ -68,11 +101,19 @@ class Runtime:
         resend_after = {**self._patience.resend_after, **definition.resend_after}
         return replace(self._patience, speed=definition.speed, resend_after=resend_after)
 
-    def channel(self, kind: ChannelKind) -> Channel[Any]:
-        """The adapter for this kind. Call inside the loop of `run`."""
-        if kind not in self._channels:
-            self._channels[kind] = make_channel(kind, self.settings)
-        return self._channels[kind]
+    def channel(self, kind: ChannelKind, credential: str = "") -> Channel[Any]:
+        """The adapter for this kind. Call inside the loop of `run`.
+
+        `credential` names the secret of another email account than the installation's.
+        """
+        name = f"{kind}/{credential}" if credential else str(kind)
+        if name not in self._channels:
+            self._channels[name] = self.new_channel(kind, credential)
+        return self._channels[name]
+
+    def new_channel(self, kind: ChannelKind, credential: str = "") -> Channel[Any]:
+        """One more adapter for this kind, in another loop; whoever asks for it closes it."""
+        return make_channel(kind, self.settings, secret_named(credential) if credential else "")
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on this process's loop."""
@@ -98,7 +139,19 @@ class Runtime:
             await self._channels.popitem()[1].close()
 
     def _load_definition(self, tenant_id: str, run_id: str) -> Definition:
-        return definition_of(self.store.get_run(tenant_id, run_id))
+        run = self.store.get_run(tenant_id, run_id)
+        if run.urgent:
+            self._urgent.add(run_id)
+        return definition_of(run)
+
+    def _load_listening(self, tenant_id: str, run_id: str) -> Listening:
+        try:
+            campaign = Campaign.parse(self.store.get_run(tenant_id, run_id).campaign)
+            return compile_listening(campaign, self.definition(tenant_id, run_id).flows.values())
+        except (Invalid, ConditionError):
+            # Made by another version. Raised here, it would keep every other campaign from hearing anything.
+            log.exception("run cannot be read; it hears no events", run=run_id)
+            return Listening()
 
 
 async def _cancel_others() -> None:

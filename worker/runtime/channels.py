@@ -16,11 +16,14 @@ PROVIDER_OF: Final = {
 }
 
 
-def make_channel(kind: ChannelKind, settings: Settings) -> Channel[Any]:
-    """The adapter for this kind. Raises channels.errors.InvalidSettings naming what is missing."""
+def make_channel(kind: ChannelKind, settings: Settings, api_key: str = "") -> Channel[Any]:
+    """The adapter for this kind; `api_key` is that of another SendGrid account than the installation's.
+
+    Raises channels.errors.InvalidSettings naming what is missing.
+    """
     name = PROVIDER_OF[kind]
     wants_twilio = PROVIDERS[name].settings is TwilioSettings
-    return build(name, _twilio(settings) if wants_twilio else _sendgrid(settings))
+    return build(name, _twilio(settings) if wants_twilio else _sendgrid(settings, api_key))
 
 
 def _twilio(settings: Settings) -> TwilioSettings:
@@ -36,9 +39,9 @@ def _twilio(settings: Settings) -> TwilioSettings:
     )
 
 
-def _sendgrid(settings: Settings) -> SendGridSettings:
+def _sendgrid(settings: Settings, api_key: str) -> SendGridSettings:
     return SendGridSettings(
-        api_key=settings.sendgrid_api_key.get_secret_value(),
+        api_key=api_key or settings.sendgrid_api_key.get_secret_value(),
         base_url=settings.sendgrid_base_url.rstrip("/"),
         webhook_public_keys=tuple(key for k in settings.sendgrid_webhook_public_key.split(",") if (key := k.strip())),
         timeout_seconds=settings.http_timeout_seconds,

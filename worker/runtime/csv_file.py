@@ -1,70 +1,25 @@
-"""Reading a CSV of any size: its encoding, its delimiter, its rows, in constant memory.
+"""Reading a CSV of any size: its delimiter, its rows, in constant memory.
 
-1. The encoding is known or the file is refused: a guess would misspell people. A look at the whole file comes first.
-2. A row that cannot be read costs itself only. After an unclosed quote the lines it swallowed are read again.
-3. A row is numbered by the line it starts on; the header is line 1.
+1. A row that cannot be read costs itself only. After an unclosed quote the lines it swallowed are read again.
+2. A row is numbered by the line it starts on; the header is line 1.
+3. Lines without a quote are rows, so a million of them are left to the csv module in pieces of a megabyte; only where
+   there are quotes is each row watched.
 """
 
-import codecs
 import csv
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from charset_normalizer import from_bytes
+from worker.runtime.contact_file import Progress, Row, UnreadableFile, nobody, read_so_far, require_columns
+from worker.runtime.text_encoding import BLOCK, look_at
 
-_BLOCK: Final = 1 << 20
-_SAMPLE: Final = 1 << 18
 _DELIMITERS: Final = ",;\t|"
+_NAMED: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _MAX_LINES: Final = 100
 """A cell of more lines than this is an unclosed quote."""
-
-_ZEROS_OF_TEXT: Final = 0.1
-"""The share of zero bytes above which a file is UTF-16, or no text at all."""
-
-_LIKELY: Final = [
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "cp1253",
-    "cp1254",
-    "cp1255",
-    "cp1256",
-    "cp1257",
-    "cp850",
-    "mac_roman",
-    "koi8_r",
-    "cp932",
-    "euc_jp",
-    "gb18030",
-    "big5",
-    "cp949",
-]
-"""What spreadsheets and databases have written before UTF-8, the likeliest first."""
-
-_BOMS: Final = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-
-class UnreadableFile(ValueError):
-    """The file as a whole cannot be imported; nothing was. The text says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One row. `fault` says why its cells cannot be used, or is empty."""
-
-    number: int
-    cells: tuple[str, ...] = field(repr=False)
-    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,139 +27,134 @@ class CsvFile:
     """A CSV file whose encoding, delimiter and header are known. `rows` streams what stands below the header."""
 
     path: Path
+    digest: str
     encoding: str
     delimiter: str
     header: tuple[str, ...]
     skip: int = 1
     """Lines up to and with the header."""
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, progress: Progress = nobody) -> Iterator[Row]:
         """Every row that is not blank, in order."""
         with self.path.open(encoding=self.encoding, newline="") as file:
-            lines = islice(enumerate(_lines(file), start=1), self.skip, None)
-            yield from _rows(lines, self.delimiter, len(self.header))
+            for _ in range(self.skip):
+                file.readline()
+            lines = _Lines(file, self.skip, progress)
+            while lines.load():
+                if '"' not in "".join(lines.waiting):
+                    yield from _plain(lines, self.delimiter, len(self.header))
+                yield from _watched(lines, self.delimiter, len(self.header))
 
 
 def open_csv(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
     """Find out how the file is written. Raises UnreadableFile, or OSError."""
-    encoding = _known(encoding) if encoding else detect_encoding(path)
-    try:
-        with path.open(encoding=encoding, newline="") as file:
-            first = file.readline(_BLOCK)
-            skip = 1
-            if first.lower().startswith("sep=") and len(first.strip()) == len("sep=,"):  # Excel's own way to say it
-                delimiter, first, skip = first.strip()[-1], file.readline(_BLOCK), 2
-            for _ in _lines(file):  # a wrong byte is found before the first row is used, not in the middle
-                pass
-    except UnicodeError:
-        raise UnreadableFile(f"{path}: is not {encoding}; save it as UTF-8, or name its encoding") from None
+    delimiter = _NAMED.get(delimiter.lower(), delimiter)
+    if delimiter and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise UnreadableFile(f"{delimiter!r} is no delimiter; name one character, or tab")
+    text = look_at(path, encoding)
+    with path.open(encoding=text.encoding, newline="") as file:
+        first, skip = file.readline(BLOCK), 1
+        if first.lower().startswith("sep=") and len(first.strip("\r\n")) == len("sep=,"):  # Excel's own way to say it
+            delimiter, first, skip = first.strip("\r\n")[-1], file.readline(BLOCK), 2
     if not first.strip():
         raise UnreadableFile(f"{path}: has no header; the first line must name the columns, like phone,email,firstName")
-    delimiter = delimiter or max(_DELIMITERS, key=lambda mark: len(_cells(first, mark)))
-    header = tuple(name.strip() for name in _cells(first, delimiter))
-    return CsvFile(path=path, encoding=encoding, delimiter=delimiter, header=header, skip=skip)
-
-
-def detect_encoding(path: Path) -> str:
-    """The encoding of a text file. Raises UnreadableFile where it cannot be told with certainty."""
-    with path.open("rb") as file:
-        head = file.read(_SAMPLE)
-        for bom, name in _BOMS:
-            if head.startswith(bom):
-                return name
-        if head.count(0) > len(head) * _ZEROS_OF_TEXT:
-            if guess := _utf16_without_mark(head):
-                return guess
-            raise UnreadableFile(f"{path}: is not text; export it as CSV UTF-8")
-        file.seek(0)
-        sample = _sample_unless_utf8(file)
-    if sample is None:
-        return "utf-8"
-    best = from_bytes(sample, cp_isolation=list(_LIKELY))
-    if not best:
-        raise UnreadableFile(f"{path}: the encoding cannot be told; save it as UTF-8, or name its encoding")
-    top = [match for match in best if (match.chaos, match.coherence) == (best[0].chaos, best[0].coherence)]
-    if len({str(match) for match in top}) > 1:
+    likely = max(_DELIMITERS, key=lambda mark: len(_cells(first, mark)))
+    header = tuple(name.strip() for name in _cells(first, delimiter or likely))
+    if len(header) == 1 and delimiter and len(_cells(first, likely)) > 1:
         raise UnreadableFile(
-            f"{path}: may be {' or '.join(match.encoding for match in top[:3])}, which read differently; "
-            "save it as UTF-8, or name its encoding"
+            f"{path}: the first line has no {delimiter!r}, but {likely!r}; leave --delimiter out, or name that one"
         )
-    return min((match.encoding for match in top), key=lambda name: _LIKELY.index(name) if name in _LIKELY else 99)
+    require_columns(path, header)
+    return CsvFile(
+        path=path,
+        digest=text.digest,
+        encoding=text.encoding,
+        delimiter=delimiter or likely,
+        header=header,
+        skip=skip,
+    )
 
 
-def _known(encoding: str) -> str:
-    try:
-        return codecs.lookup(encoding).name
-    except LookupError:
-        raise UnreadableFile(f"there is no encoding {encoding!r}; utf-8, utf-16 and cp1252 are common ones") from None
+class _Lines:
+    """The lines of a text file, a megabyte at a time."""
 
+    def __init__(self, file: IO[str], skipped: int, progress: Progress) -> None:
+        self._file, self._progress = file, progress
+        self.number = skipped + 1
+        """That of the first line that waits."""
+        self.waiting: deque[str] = deque()
+        """Lines that are read and not used."""
 
-def _utf16_without_mark(head: bytes) -> str:
-    """Text of mostly Latin letters has a zero in every other byte."""
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd > 4 * even:
-        return "utf-16-le"
-    return "utf-16-be" if even > 4 * odd else ""
+    def load(self) -> bool:
+        """Read on where no line is waiting. False at the end of the file."""
+        if not self.waiting and (lines := self._file.readlines(BLOCK)):
+            self.waiting.extend(lines)
+            self._progress(read_so_far(self._file))
+        return bool(self.waiting)
 
+    def take(self) -> str:
+        """Use the first line that waits."""
+        self.number += 1
+        return self.waiting.popleft()
 
-def _sample_unless_utf8(file: IO[bytes]) -> bytes | None:
-    """None if all of the file is UTF-8, else its first lines that are not plain ASCII."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    sample = bytearray()
-    is_utf8 = True
-    while line := file.readline(_BLOCK):
-        if len(sample) < _SAMPLE and not line.isascii():
-            sample += line
-        try:
-            decoder.decode(line)
-        except UnicodeDecodeError:
-            is_utf8 = False
-        if not is_utf8 and len(sample) >= _SAMPLE:
-            break
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        is_utf8 = False
-    return None if is_utf8 else bytes(sample)
-
-
-def _lines(file: IO[str]) -> Iterator[str]:
-    """The lines of a text file; one that is too long for memory comes in pieces."""
-    while line := file.readline(_BLOCK):
-        yield line
+    def give_back(self, lines: Sequence[str]) -> None:
+        """These, which were used last, are not used after all."""
+        self.number -= len(lines)
+        self.waiting.extendleft(reversed(lines))
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise UnreadableFile(f"the first line cannot be read: {error}") from None
 
 
-def _rows(lines: Iterator[tuple[int, str]], delimiter: str, width: int) -> Iterator[Row]:
-    waiting: deque[tuple[int, str]] = deque()
-    taken: list[tuple[int, str]] = []
+def _plain(lines: _Lines, delimiter: str, width: int) -> Iterator[Row]:
+    """The rows of waiting lines, which have no quotes. From one on that cannot be read they are left waiting."""
+    first, given = lines.number, list(lines.waiting)
+    number = first - 1
+    try:
+        for number, found in enumerate(csv.reader(given, delimiter=delimiter, quoting=csv.QUOTE_NONE), start=first):
+            cells = [cell.strip() for cell in found]
+            if not any(cells):
+                continue
+            if len(cells) == width:
+                yield Row(number, cells)
+            else:
+                yield Row(number, (given[number - first].strip(),), _misfit(cells, width))
+    except csv.Error:
+        pass
+    for _ in range(number + 1 - first):
+        lines.take()
+
+
+def _watched(lines: _Lines, delimiter: str, width: int) -> Iterator[Row]:
+    """The rows of waiting lines, and of those after them that the last row reaches into."""
+    taken: list[str] = []
 
     def feed() -> Iterator[str]:
-        while len(taken) < _MAX_LINES and (item := waiting.popleft() if waiting else next(lines, None)):
-            taken.append(item)
-            yield item[1]
+        while len(taken) < _MAX_LINES and lines.load():
+            taken.append(lines.take())
+            yield taken[-1]
 
     reader = csv.reader(feed(), delimiter=delimiter, strict=True)
-    while True:
+    while lines.waiting:
+        number = lines.number
         taken.clear()
         try:
-            cells, fault = next(reader, None), ""
+            cells, fault = [cell.strip() for cell in next(reader, ())], ""
         except csv.Error as error:
             cells, fault = [], _sentence(error, len(taken))
-        if not taken:
-            return
-        number, text = taken[0]
-        cells = [cell.strip() for cell in cells or ()]
+        text = taken[0].strip()
         fault = fault or _misfit(cells, width)
-        if fault and len(taken) > 1:
-            waiting.extendleft(reversed(taken[1:]))  # they may be people's rows that a stray quote swallowed
         if fault:
+            lines.give_back(taken[1:])  # they may be people's rows that a stray quote swallowed
             reader = csv.reader(feed(), delimiter=delimiter, strict=True)
-        if text.strip() and (fault or any(cells)):
-            yield Row(number=number, cells=(text.strip(),) if fault else tuple(cells), fault=fault)
+        if fault and text:
+            yield Row(number, (text,), fault)
+        elif any(cells):
+            yield Row(number, cells)
 
 
 def _misfit(cells: list[str], width: int) -> str:

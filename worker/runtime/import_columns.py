@@ -3,15 +3,17 @@
 1. Case, blanks and punctuation do not matter: `E-Mail`, `e mail` and `EMAIL` are one.
 2. A column that is not known becomes an attribute in camelCase: `Policy Number` is `contact.policyNumber`.
 3. A column that speaks of opting out is never an attribute: it must not be overlooked.
+4. Whoever imports may say what a column is: it is then read as if it were called so, and as nothing if called "".
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from channels.messages import ChannelKind
-from worker.runtime.csv_file import UnreadableFile
+from worker.runtime.contact_file import UnreadableFile, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,12 @@ _OPT_INS: Final = {
 _DIGITS_OF_A_NUMBER: Final = 5
 
 
-def columns_of(header: Sequence[str]) -> Columns:
-    """What each column of this header is. Raises UnreadableFile where an import would be wrong or empty."""
+def columns_of(header: Sequence[str], called: Mapping[str, str] | None = None) -> Columns:
+    """What each column of this header is. `called`: columns and what they are to be read as.
+
+    Raises UnreadableFile where an import would be wrong or empty.
+    """
+    header = _renamed(header, called or {})
     keys = [_key(name) for name in header]
     _refuse_twins(header, keys)
     phones = _indexes(keys, _PHONES)
@@ -116,8 +122,10 @@ def columns_of(header: Sequence[str]) -> Columns:
     if not phones and not emails:
         if any("@" in name or sum(map(str.isdigit, name)) >= _DIGITS_OF_A_NUMBER for name in header):
             raise UnreadableFile("the first line is no header; put one above it, like phone,email,firstName")
-        known = ", ".join(name for name in header if name) or "none"
-        raise UnreadableFile(f"no column has an address; name one phone or email. The first line names: {known}")
+        raise UnreadableFile(
+            f"no column has an address; name one phone or email, or say which is, like --map COLUMN=phone."
+            f" The columns are: {named(header)}"
+        )
     opt_outs = [OptOut(index, _OPT_OUTS[key]) for index, key in enumerate(keys) if key in _OPT_OUTS]
     opt_outs += [OptOut(index, _OPT_INS[key], inverse=True) for index, key in enumerate(keys) if key in _OPT_INS]
     single = [next(iter(_indexes(keys, names)), -1) for names in (_EXTERNAL_IDS, _TIMEZONES, _LANGUAGES, _COUNTRIES)]
@@ -136,6 +144,19 @@ def columns_of(header: Sequence[str]) -> Columns:
             if key and index not in used
         ),
     )
+
+
+def _renamed(header: Sequence[str], called: Mapping[str, str]) -> Sequence[str]:
+    """The header as it is to be read. A column is named as it is written, or as we would write it."""
+    places = {name: index for index, name in reversed(list(enumerate(header)))}
+    by_key = {_key(name): index for name, index in places.items()}
+    renamed = list(header)
+    for name, meaning in called.items():
+        place = places.get(name, by_key.get(_key(name)) if _key(name) else None)
+        if place is None:
+            raise UnreadableFile(f"there is no column {name!r} to map; the columns are: {named(header)}")
+        renamed[place] = meaning
+    return renamed
 
 
 def _key(name: str) -> str:
@@ -161,6 +182,9 @@ def _attribute(name: str) -> str:
 
 
 def _refuse_twins(header: Sequence[str], keys: Sequence[str]) -> None:
-    for index, key in enumerate(keys):
-        if key and key in keys[:index]:
-            raise UnreadableFile(f"two columns are called {header[index]!r}; rename or remove one")
+    counted = Counter(key for key in keys if key)
+    for name, key in zip(header, keys, strict=True):
+        if counted[key] > 1:
+            raise UnreadableFile(
+                f"two columns are called {name!r}; rename or remove one, or map one to something else with --map"
+            )

@@ -6,18 +6,23 @@
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
 from channels.messages import ChannelKind
 from worker.domain.addresses import REGIONS, find_timezone, guess_timezone, normalize_email, to_e164
+from worker.runtime.contact_file import Row
 from worker.runtime.import_columns import Columns, OptOut
+from worker.runtime.reject_file import unguarded
 from worker.store.rows import ContactRow, Suppression
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 _ALSO_CALLED: Final = {"UK": "GB", "USA": "US"}
+_VALUES: Final = (0, False)
+"""Attributes that look empty and are not."""
+
 _YES: Final = frozenset(["yes", "y", "true", "t", "1", "x", "ja", "oui", "si", "sí"])
 _NO: Final = frozenset(["no", "n", "false", "f", "0", "nein", "non", "none", "never", "null", "-"])
 _WORDS: Final[dict[str, ChannelKind | None]] = {
@@ -28,47 +33,85 @@ _WORDS: Final[dict[str, ChannelKind | None]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What a row says. With `faults` it is no contact; its suppressions hold all the same."""
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A row that is a contact. `notes` say what of it could not be used, like a broken number beside a good address."""
 
+    row: int
     contact: ContactRow = field(repr=False)
-    suppressions: tuple[Suppression, ...]
-    faults: tuple[str, ...]
-    notes: tuple[str, ...]
+    suppressions: tuple[Suppression, ...] = ()
+    notes: Sequence[str] = ()
 
 
-def read_row(cells: Sequence[str], columns: Columns, default_region: str) -> Reading:
-    """Read one row that has as many cells as the header."""
-    faults = ["has a zero byte in it; export the file again"] if any("\0" in cell for cell in cells) else []
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that is no contact, or one we have. Its `suppressions` hold all the same."""
+
+    row: int
+    reason: str
+    cells: Sequence[Any] = field(default=(), repr=False)
+    suppressions: tuple[Suppression, ...] = ()
+
+
+def read_row(row: Row, columns: Columns, default_region: str) -> Imported | Rejected:
+    """Read one row that has as many cells as the header. What it protects holds even where it is rejected."""
+    cells = unguarded(row.cells)
+    faults = ["has a zero byte in it; export the file again"] if _has_zero(cells) else []
     notes: list[str] = []
-    region = _region(_cell(cells, columns.country), default_region, notes)
-    phones = _addresses(cells, columns.phones, "phone", lambda text: to_e164(text, region), notes)
-    emails = _addresses(cells, columns.emails, "email", normalize_email, notes)
-    phone, email = next(iter(phones), ""), next(iter(emails), "")
+    country = _text(cells, columns.country, faults)
+    region = _region(country, notes) if country else default_region
+    phones = _phones(cells, columns.phones, region, faults, notes)
+    emails = _emails(cells, columns.emails, faults, notes)
+    phone, email = phones[0] if phones else "", emails[0] if emails else ""
     if not phone and not email:
         faults += notes or ["has neither phone nor email"]
-    fields: dict[str, Any] = {name: cells[index] for index, name in columns.attributes if cells[index]}
-    fields |= _language(_cell(cells, columns.language), notes)
-    contact = ContactRow(
-        external_id=_cell(cells, columns.external_id),
-        phone=phone,
-        email=email,
-        timezone=_timezone(_cell(cells, columns.timezone), phone, faults),
-        fields=fields,
-    )
-    suppressions = _suppressions(cells, columns, phones, emails, faults)
-    return Reading(contact=contact, suppressions=suppressions, faults=tuple(faults), notes=tuple(notes))
+    fields = {name: value for index, name in columns.attributes if (value := cells[index]) or value in _VALUES}
+    if language := _text(cells, columns.language, faults):
+        fields |= _language(language, notes)
+    stated = _text(cells, columns.timezone, faults)
+    timezone = _timezone(stated, faults) if stated else guess_timezone(phone) if phone else ""
+    external_id = _text(cells, columns.external_id, faults)
+    suppressions = _suppressions(cells, columns, phones, emails, faults) if columns.opt_outs else ()
+    if faults:
+        return Rejected(row.number, "; ".join(faults), row.cells, suppressions)
+    contact = ContactRow(external_id=external_id, phone=phone, email=email, timezone=timezone, fields=fields)
+    return Imported(row.number, contact, suppressions, notes)
 
 
-def _cell(cells: Sequence[str], index: int) -> str:
-    return cells[index] if index >= 0 else ""
+def _has_zero(cells: Sequence[Any]) -> bool:
+    try:
+        return "\0" in "".join(cells)
+    except TypeError:  # not all is text
+        return any(map(_zero_within, cells))
 
 
-def _region(country: str, default_region: str, notes: list[str]) -> str:
+def _zero_within(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_zero_within, value))
+        case dict():
+            return any(map(_zero_within, (*value, *value.values())))
+        case _:
+            return False
+
+
+def _text(cells: Sequence[Any], index: int, faults: list[str]) -> str:
+    """What stands there, as text; "" where there is no such column."""
+    if index < 0:
+        return ""
+    cell = cells[index]
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, dict | list):
+        faults.append("has a list or an object where a text is needed; write one value")
+        return ""
+    return "" if cell is None else str(cell)
+
+
+def _region(country: str, notes: list[str]) -> str:
     """The country of a number written without one; "" where the row states a country that is not known."""
-    if not country:
-        return default_region
     code = _ALSO_CALLED.get(country.upper(), country.upper())
     if code in REGIONS:
         return code
@@ -76,24 +119,33 @@ def _region(country: str, default_region: str, notes: list[str]) -> str:
     return ""
 
 
-def _addresses(
-    cells: Sequence[str], indexes: Sequence[int], name: str, normalize: Callable[[str], str], notes: list[str]
-) -> tuple[str, ...]:
-    """The good addresses in these cells, in order; of the others a note."""
+def _phones(
+    cells: Sequence[Any], indexes: Sequence[int], region: str, faults: list[str], notes: list[str]
+) -> list[str]:
+    """The good numbers in these cells, in order; of the others a note."""
     found = []
     for index in indexes:
-        if cells[index]:
+        if text := _text(cells, index, faults):
             try:
-                found.append(normalize(cells[index]))
+                found.append(to_e164(text, region))
             except ValueError as error:
-                notes.append(f"{name} {error}")
-    return tuple(found)
+                notes.append(f"phone {error}")
+    return found
 
 
-def _timezone(stated: str, phone: str, faults: list[str]) -> str:
-    """The zone stated, else the one the number is in, else ""."""
-    if not stated:
-        return guess_timezone(phone) if phone else ""
+def _emails(cells: Sequence[Any], indexes: Sequence[int], faults: list[str], notes: list[str]) -> list[str]:
+    """The same for mail addresses."""
+    found = []
+    for index in indexes:
+        if text := _text(cells, index, faults):
+            try:
+                found.append(normalize_email(text))
+            except ValueError as error:
+                notes.append(f"email {error}")
+    return found
+
+
+def _timezone(stated: str, faults: list[str]) -> str:
     zone = find_timezone(stated)
     if not zone:
         faults.append("timezone is no zone of the IANA database; write it like America/Phoenix, or leave it empty")
@@ -109,15 +161,19 @@ def _language(text: str, notes: list[str]) -> dict[str, str]:
 
 
 def _suppressions(
-    cells: Sequence[str], columns: Columns, phones: Sequence[str], emails: Sequence[str], faults: list[str]
+    cells: Sequence[Any], columns: Columns, phones: Sequence[str], emails: Sequence[str], faults: list[str]
 ) -> tuple[Suppression, ...]:
     """Whom the opt-out columns protect: every address of the row, on the channels they close."""
     closed: set[ChannelKind | None] = set()
     for column in columns.opt_outs:
+        if not (text := _text(cells, column.index, faults)):
+            continue
         try:
-            closed |= _closed(column, cells[column.index])
+            closed |= _closed(column, text)
         except ValueError as error:
             faults.append(str(error))
+    if not closed:
+        return ()
     if None in closed:
         every = dict.fromkeys((*phones, *emails))
         return tuple(Suppression(channel=None, address=address, reason="import") for address in every)

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DataError
 from channels.base import Callback, Channel
 from channels.messages import ChannelKind
 from channels.results import Keyword, Receipt, Reply
+from worker.domain.alert import ATTEMPT_PREFIX
 from worker.domain.attempt import AttemptFacts
 from worker.domain.events import OptedOut, Replied
 from worker.engine import settlement
@@ -95,7 +96,7 @@ class Intake:
 
     def _hint(self, added: Added) -> None:
         self._rt.hint(Hint(Work.INBOX, self._rt.settings.tenant_id, count=added.new))
-        for tenant_id, run_id in added.runs:
+        for tenant_id, run_id in sorted(added.runs):
             self._rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, 1))
 
 
@@ -170,6 +171,9 @@ def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> No
     facts_of: dict[str, AttemptFacts] = {}
     matched, unmatched = [], []
     for row, receipt in receipts:
+        if receipt.attempt_id.startswith(ATTEMPT_PREFIX):
+            matched.append(row.inbox_id)  # of an alert to a supervisor; nobody waits for it
+            continue
         facts = by_id.get(receipt.attempt_id) or by_ref.get((row.provider, receipt.provider_ref))
         if facts is None:
             unmatched.append(row.inbox_id)
@@ -180,7 +184,7 @@ def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> No
     _settle_in_rounds(rt, facts_of, known)
     rt.store.inbox_done(matched, rt.now())
     rt.store.inbox_defer(unmatched, rt.now())
-    for run_id in {facts.run_id for facts in facts_of.values()}:
+    for run_id in sorted({facts.run_id for facts in facts_of.values()}):
         rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, len(matched)))
 
 

@@ -2,76 +2,136 @@
 
 1. A launch checks everything first and says all that is wrong; a refused launch changes nothing.
 2. A run keeps a snapshot of its definitions: later edits do not reach people under way.
-3. Stop means stop: when `pause` or `cancel` returns True, nothing more can leave.
+3. A campaign with triggers and no audience of its own *listens*: its run is open, people come by events.
+4. Stop means stop: when `pause` or `cancel` returns True, nothing more can leave.
 """
 
-from worker.domain.run import Run, RunStatus
+from dataclasses import dataclass
+
+from worker.domain.campaign import Campaign
+from worker.domain.run import Run, RunStatus, Who
+from worker.runtime import scheduling
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch
 from worker.runtime.hints import Hint, Work
+from worker.runtime.make_run import make_run
 from worker.runtime.preflight import Launch, gather, require_launchable
-from worker.store.errors import AlreadyRunning
+from worker.runtime.selecting import selection_of_run
+from worker.schema.scopes import Right
+from worker.schema.types import TYPES
+from worker.store.enroll import Enrolled
+from worker.store.errors import AlreadyListening, AlreadyRunning
 
-ENROLL_CHUNK = 2000
+ENROLL_SECONDS = 2.0
+"""How long one task keeps enrolling before it hands the rest on."""
+ENROLL_CHUNK = 5000
 CANCEL_CHUNK = 2000
 
 
-def launch(rt: Runtime, request: Launch) -> Run:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    """A run that was made, and what its checks found worth knowing."""
+
+    run: Run
+    warns: tuple[str, ...] = ()
+
+
+def launch(rt: Runtime, request: Launch) -> Launched:
     """Create the run and hint at its enrollment. Raises NotFound, CannotLaunch, NameTaken."""
     snapshot = gather(rt, request)
-    require_launchable(rt, request, snapshot)
-    run = Run(
-        tenant_id=request.tenant_id,
-        run_id=f"run_{rt.store.new_id()}".lower(),
-        campaign_id=snapshot.campaign.id,
-        status=RunStatus.RUNNING,
-        campaign=snapshot.campaign.data,
-        workflows=snapshot.workflows,
-        dispositions=snapshot.dispositions,
-        options={
-            "speed": request.speed,
-            "rehearsal": rt.settings.rehearsal,
-            "defaultTimezone": rt.settings.default_timezone,
-        },
-        contact_list_id=snapshot.contact_list.id,
-        enrolled=False,
-        created_at=rt.now(),
-    )
+    warns = require_launchable(rt, request, snapshot)
+    run = make_run(rt, request, snapshot)
     try:
-        rt.store.create_run(run, saving=request.documents, by=rt.actor.user_id, again=request.again)
-    except AlreadyRunning as error:  # the same launch, at the same moment
+        rt.store.create_run(
+            run, saving=request.documents, by=rt.actor.user_id, again=request.again, replace=request.replace
+        )
+    except (AlreadyRunning, AlreadyListening) as error:  # the same launch, at the same moment
         raise CannotLaunch([str(error)]) from None
-    rt.hint(Hint(Work.ENROLL, run.tenant_id, run.run_id))
-    return run
+    if run.status is RunStatus.RUNNING:
+        _begin(rt, run)
+    return Launched(run=run, warns=warns)
 
 
-def enroll(rt: Runtime, tenant_id: str, run_id: str) -> int:
-    """Enroll a chunk of the audience and hint at the next, so that stepping goes on in between. Returns how many."""
-    enrolled = rt.store.enroll_chunk(tenant_id, run_id, size=ENROLL_CHUNK, now=rt.now())
-    if enrolled:
-        rt.hint(Hint(Work.ENROLL, tenant_id, run_id, enrolled, share=1))
-    rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, enrolled))
-    return enrolled
+def _begin(rt: Runtime, run: Run) -> None:
+    """Hint at the first people of a run; one that listens has none yet."""
+    if not run.open_ended:
+        rt.hint(Hint(Work.ENROLL, run.tenant_id, run.run_id))
+    elif run.next_at is not None:
+        rt.hint(Hint(Work.SCHEDULE, run.tenant_id, run.run_id))
+
+
+def enroll(rt: Runtime, tenant_id: str, run_id: str) -> Enrolled:
+    """Enroll chunks of the audience for a while and hint at the rest, so that stepping goes on in between."""
+    run = rt.store.get_run(tenant_id, run_id)
+    selection, due_of = selection_of_run(run), scheduling.due_of(rt, run)
+    ends = rt.clock.elapsed() + ENROLL_SECONDS
+    people = 0
+    while True:
+        chunk = rt.store.enroll_chunk(
+            tenant_id, run_id, size=ENROLL_CHUNK, now=rt.now(), selection=selection, due_of=due_of
+        )
+        people += chunk.people
+        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, chunk.people))
+        if not chunk.more:
+            return Enrolled(people, more=False)
+        if rt.clock.elapsed() > ends:
+            rt.hint(Hint(Work.ENROLL, tenant_id, run_id, chunk.people, share=1))
+            return Enrolled(people, more=True)
 
 
 def pause(rt: Runtime, tenant_id: str, run_id: str) -> bool:
     """Let nothing more leave. True when nothing is in flight any more, False when a call is still unanswered."""
-    rt.store.change_run_status(tenant_id, run_id, RunStatus.PAUSED, rt.now())
+    change(rt, tenant_id, run_id, RunStatus.PAUSED)
     return _landed(rt, tenant_id, run_id)
 
 
 def resume(rt: Runtime, tenant_id: str, run_id: str) -> None:
     """Go on where it was paused."""
-    rt.store.change_run_status(tenant_id, run_id, RunStatus.RUNNING, rt.now())
+    change(rt, tenant_id, run_id, RunStatus.RUNNING)
     rt.hint(Hint(Work.ADVANCE, tenant_id, run_id))
 
 
 def cancel(rt: Runtime, tenant_id: str, run_id: str) -> bool:
     """End the run for good; everybody still in it ends as cancelled. Returns as `pause` does."""
-    rt.store.change_run_status(tenant_id, run_id, RunStatus.CANCELLED, rt.now())
+    change(rt, tenant_id, run_id, RunStatus.CANCELLED)
     landed = _landed(rt, tenant_id, run_id)
     cancel_rest(rt, tenant_id, run_id)
     return landed
+
+
+def start(rt: Runtime, tenant_id: str, run_id: str) -> None:
+    """Start a draft, or a scheduled run before its time. Its audience is who is there now."""
+    run = rt.store.get_run(tenant_id, run_id)
+    if run.status is RunStatus.SCHEDULED:
+        rt.actor.require(TYPES["campaign"].scope(Right.ADMIN))
+        scheduling.start_now(rt, run)
+        return
+    change(rt, tenant_id, run_id, RunStatus.RUNNING)
+    _begin(rt, rt.store.get_run(tenant_id, run_id))
+
+
+def close(rt: Runtime, tenant_id: str, run_id: str) -> None:
+    """Let nobody else into an open run. Raises Forbidden, NotFound."""
+    rt.actor.require(TYPES["campaign"].scope(Right.ADMIN))
+    rt.store.close_run(tenant_id, run_id, rt.now(), by=rt.actor.user_id)
+    rt.hint(Hint(Work.ADVANCE, tenant_id, run_id))
+
+
+def change(rt: Runtime, tenant_id: str, run_id: str, to: RunStatus, reason: str = "") -> None:
+    """Change the status of a run in the name of whoever acts. Raises Forbidden, NotFound, IllegalTransition."""
+    who = _who(rt, tenant_id, run_id)
+    rt.store.change_run_status(tenant_id, run_id, to, rt.now(), by=rt.actor.user_id, who=who, reason=reason)
+
+
+def _who(rt: Runtime, tenant_id: str, run_id: str) -> Who:
+    """What the actor is to this run."""
+    admin = TYPES["campaign"].scope(Right.ADMIN)
+    if not rt.actor.may(admin):
+        campaign = Campaign.parse(rt.store.get_run(tenant_id, run_id).campaign, rt.settings.default_region)
+        if rt.actor.user_id in campaign.supervisors:
+            return Who.SUPERVISOR
+        rt.actor.require(admin)
+    return Who.OPERATOR
 
 
 def cancel_rest(rt: Runtime, tenant_id: str, run_id: str) -> int:

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.messages import ChannelKind
+from channels.messages import ChannelKind, is_email
 from worker.domain.addresses import REGIONS
 from worker.engine.calendar import zone_of
 from worker.engine.settlement import SettlementOptions
+from worker.runtime.webhook import key_of
 from worker.store.rows import Rate
 
 _REDIS: Final = frozenset({"redis", "rediss", "redis+socket", "sentinel"})
@@ -75,6 +76,14 @@ class Settings(BaseSettings):
         default=None, description="resend a mail of unknown fate after this silence; unset: hold it for a person"
     )
 
+    alert_email_from: str = Field(default="", description="sender of alerts; unset: the campaign's own")
+    alert_webhook_url: str = Field(default="", description="alerts are posted there, signed")
+    alert_webhook_secret: SecretStr = Field(default=SecretStr(""), description="whsec_ and base64 of 24 bytes or more")
+
+    audience_largest: int = Field(default=0, ge=0, description="people an audience may have; 0: no limit")
+    event_stream: str = Field(default="campaigns:events", description="Redis Stream that events are read from")
+    event_key_days: int = Field(default=365, ge=1, le=3660, description="keys of events are remembered this long")
+
     api_requests_per_second: float = Field(default=100.0, ge=0, description="per token and web process; 0: no limit")
     api_burst: int = Field(default=200, ge=1, description="requests a token that has rested may make at once")
 
@@ -94,6 +103,18 @@ class Settings(BaseSettings):
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             raise ValueError("write it like https://host")
         return url
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _is_web_address_if_set(cls, url: str) -> str:
+        return cls._is_web_address(url) if url else url
+
+    @field_validator("alert_email_from")
+    @classmethod
+    def _is_mail_address_if_set(cls, address: str) -> str:
+        if address and not is_email(address):
+            raise ValueError("write it like alerts@example.com")
+        return address
 
     @field_validator("default_region")
     @classmethod
@@ -117,6 +138,15 @@ class Settings(BaseSettings):
         if not self.rehearsal and min(self.quiet_seconds, self.second_look_seconds) < _SHORTEST_DOUBT_SECONDS:
             least = f"make QUIET_SECONDS and SECOND_LOOK_SECONDS at least {_SHORTEST_DOUBT_SECONDS:g}"
             raise ValueError(f"real providers need time before absence is believed; {least}")
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_are_signed(self) -> Self:
+        if self.alert_webhook_url:
+            try:
+                key_of(self.alert_webhook_secret.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"ALERT_WEBHOOK_URL needs ALERT_WEBHOOK_SECRET; {error}") from None
         return self
 
     @property

@@ -24,13 +24,14 @@ COMMANDS: Mapping[str, str] = {
     "email": f"{_CELERY} worker -Q email -n email@%h -c 1 {_WORKER_OPTIONS}",
     "voice": f"{_CELERY} worker -Q voice -n voice@%h -c 1 {_WORKER_OPTIONS}",
     "control": f"{_CELERY} worker -Q control,inbox,reconcile -n control@%h -c 2 {_WORKER_OPTIONS}",
+    "events": f"{_CELERY} worker -Q events -n events@%h -c 1 {_WORKER_OPTIONS}",
     "beat": f"{_CELERY} beat -l warning",
     "flower": f"{_CELERY} flower --conf=worker/tasks/flowerconfig.py",
 }
 """Name -> command line, as the Procfile has it."""
 
 LOCK_FILE = "lock"
-WORKERS = ("sms", "email", "voice", "control")
+WORKERS = ("sms", "email", "voice", "control", "events")
 
 
 def program(name: str, extra: str = "") -> Program:

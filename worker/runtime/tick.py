@@ -15,11 +15,15 @@ WORK_OF: Final = {
     WorkKind.ENROLL: Work.ENROLL,
     WorkKind.ADVANCE: Work.ADVANCE,
     WorkKind.CANCEL: Work.CANCEL,
+    WorkKind.SCHEDULE: Work.SCHEDULE,
     WorkKind.SMS: Work.SMS,
     WorkKind.EMAIL: Work.EMAIL,
     WorkKind.VOICE: Work.VOICE,
     WorkKind.INBOX: Work.INBOX,
+    WorkKind.EVENTS: Work.EVENTS,
     WorkKind.RECONCILE: Work.RECONCILE,
+    WorkKind.GUARD: Work.GUARD,
+    WorkKind.ALERT: Work.ALERT,
 }
 MOST_SHARES = 4
 """Hints for one kind of work in one run per tick, for as many processes; each drains until nothing is left."""
@@ -34,6 +38,6 @@ def tick(rt: Runtime) -> int:
     for due in rt.store.due_work(rt.settings.tenant_id, rt.now()):
         work = WORK_OF[due.kind]
         for share in range(1, 1 + min(MOST_SHARES, 1 + due.count // (10 * rt.settings.slice_size))):
-            rt.hint(Hint(work, due.tenant_id, due.run_id, due.count, share))
+            rt.hint(Hint(work, due.tenant_id, due.run_id, due.count, share, due.urgent))
             hints += 1
     return hints

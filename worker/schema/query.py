@@ -8,6 +8,7 @@ r"""Queries in Lucene's syntax, read into the tree of `worker.domain.search`.
 4. Case never matters, save in ids and other exact values. `\` makes the next character part of the value, and so do
    double quotes around all of it.
 5. A query ends in a tree or in a BadQuery; its size is bounded, and so is its depth.
+6. In a segment, a field that is not known is an attribute, named as it is written; a `\` before each sign in it.
 """
 
 import re
@@ -20,8 +21,9 @@ from luqum import tree
 
 from worker.domain import search
 from worker.domain.base import closest
-from worker.domain.search import Everything, Exists, FieldKind, Order, Query, words
+from worker.domain.search import Everything, FieldKind, Order, Query, words
 from worker.schema.errors import BadRequest
+from worker.schema.query_attributes import attribute_between, attribute_has, attribute_name, is_number
 from worker.schema.query_syntax import BadQuery, tree_of
 from worker.schema.query_values import Limit, Value, has_between, has_value, value_of_phrase, value_of_word
 
@@ -31,11 +33,14 @@ _MOST_CLAUSES: Final = 50
 _DEEPEST: Final = 10
 
 
-def parse(text: str, fields: Mapping[str, FieldKind], free: Sequence[str]) -> Query:
-    """Read a query over these fields. `free`: those where a word without a field is looked for. Raises BadQuery."""
+def parse(text: str, fields: Mapping[str, FieldKind], free: Sequence[str], *, attributes: bool = False) -> Query:
+    """Read a query over these fields. `free`: those where a word without a field is looked for. Raises BadQuery.
+
+    `attributes`: any other field is an attribute of a contact.
+    """
     if not text.strip():
         return Everything()
-    return _Reading(fields, tuple(free)).query(tree_of(text))
+    return _Reading(fields, tuple(free), attributes).query(tree_of(text))
 
 
 def parse_order(text: str, sorts: Sequence[str]) -> Order:
@@ -59,6 +64,7 @@ class _Reading:
 
     fields: Mapping[str, FieldKind]
     free: tuple[str, ...]
+    attributes: bool = False
     clauses: int = 0
 
     def query(self, node: Any, name: str = "", depth: int = 0) -> Query:
@@ -92,20 +98,20 @@ class _Reading:
             return self._counted(Everything(), node)
         if node.name == "_exists_":
             return self._exists(node)
-        self._require_field(node.name, node.pos)
-        kind = self.fields[node.name]
+        name = self._field(node.name, node.pos)
         if not isinstance(node.expr, tree.Prohibit):
-            return self.query(node.expr, node.name, depth)
-        if kind not in _SIGNED:
+            return self.query(node.expr, name, depth)
+        value = _value(node.expr)
+        if not (self.fields[name] in _SIGNED if name in self.fields else is_number(value)):
             place = node.expr.pos
             raise BadQuery(f"a minus stands before the field, -{node.name}:…; write \\- for the sign itself", place)
-        return self._counted(has_value(node.name, kind, _value(node.expr)), node.expr)
+        return self._counted(self._has(name, value), node.expr)
 
     def _exists(self, node: Any) -> Query:
         if not isinstance(node.expr, tree.Word):
             raise BadQuery("_exists_ takes the name of one field, like _exists_:name", node.expr.pos)
-        self._require_field(node.expr.value, node.expr.pos)
-        return self._counted(Exists(node.expr.value), node)
+        name = self._field(node.expr.value, node.expr.pos)
+        return self._counted(self._has(name, _ANY), node)
 
     def _leaf(self, node: Any, name: str) -> Query:
         match node:
@@ -117,10 +123,15 @@ class _Reading:
                 low, high = Limit(None), _limit(node.a, node.include)
             case _:
                 value = _value(node)
-                return has_value(name, self.fields[name], value) if name else self._anywhere(node, value)
+                return self._has(name, value) if name else self._anywhere(node, value)
         if not name:
             raise BadQuery("a range needs a field; write the field and a colon before it", node.pos)
+        if name not in self.fields:
+            return attribute_between(name, low, high, node.pos)
         return has_between(name, self.fields[name], low, high, node.pos)
+
+    def _has(self, name: str, value: Value) -> Query:
+        return has_value(name, self.fields[name], value) if name in self.fields else attribute_has(name, value)
 
     def _anywhere(self, node: Any, value: Value) -> Query:
         """A value without a field."""
@@ -149,14 +160,19 @@ class _Reading:
             raise BadQuery(f"more than {_MOST_CLAUSES} conditions or words; ask in several searches", node.pos)
         return leaf
 
-    def _require_field(self, name: str, position: int) -> None:
-        if name not in self.fields:
-            meant = closest(name, tuple(self.fields))
-            hint = f"did you mean {meant}?" if meant else f"there are {', '.join(sorted(self.fields))}"
-            raise BadQuery(f"there is no such field; {hint}", position)
+    def _field(self, written: str, position: int) -> str:
+        """The name of a field, as it is written. Raises BadQuery where there is none."""
+        if written in self.fields:
+            return written
+        meant = closest(written, tuple(self.fields))
+        if self.attributes and meant.lower() != written.lower():
+            return attribute_name(value_of_word(written, position))
+        hint = f"did you mean {meant}?" if meant else f"there are {', '.join(sorted(self.fields))}"
+        raise BadQuery(f"there is no such field; {hint}", position)
 
 
 _SIGNED: Final = (FieldKind.NUMBER, FieldKind.TIME)
+_ANY: Final = value_of_word("*", 0)
 
 
 def _clauses(leaf: Query) -> int:

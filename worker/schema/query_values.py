@@ -39,6 +39,7 @@ class Value:
 
     pieces: tuple[str, ...] = field(repr=False)
     position: int
+    quoted: bool = False
 
     @property
     def text(self) -> str:
@@ -64,7 +65,7 @@ class Limit:
 
 def value_of_phrase(written: str, position: int) -> Value:
     """What stands between double quotes."""
-    return Value((re.sub(r"\\(.)", r"\1", written[1:-1]),), position)
+    return Value((re.sub(r"\\(.)", r"\1", written[1:-1]),), position, quoted=True)
 
 
 def value_of_word(written: str, position: int) -> Value:

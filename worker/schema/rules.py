@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final
 
 from worker.domain import faults
@@ -18,9 +19,11 @@ from worker.domain.disposition import Disposition
 from worker.domain.dispositions import SYSTEM
 from worker.domain.faults import Fault
 from worker.domain.search import Is, Order, keyword_term
+from worker.domain.segment import Segment
 from worker.domain.workflow import Workflow, called_workflows, parse_workflow
 from worker.engine.check import check
 from worker.schema.errors import Invalid
+from worker.schema.segment_rules import audience_faults, segment_faults
 from worker.schema.types import CALLS, Reference, SchemaType
 from worker.store.document_rows import Document, DocumentType
 from worker.store.facade import Store
@@ -52,6 +55,13 @@ class Surroundings:
     def all_of(self, kind: DocumentType) -> list[Document]:
         """Every live document of a type."""
         return self.store.list_documents(self.tenant_id, kind)
+
+    def has_segment(self, said: str) -> bool:
+        """Whether one is saved under this id or name. If so, the write rests on it."""
+        found = self.store.find_document(self.tenant_id, DocumentType.SEGMENT, said)
+        if found is not None:
+            self.seen[DocumentType.SEGMENT, found.id] = found.stamp.modified_at
+        return found is not None
 
     def campaigns_with(self, workflow_id: str) -> Iterator[Document]:
         """The campaigns that a workflow serves, also through workflows that call it."""
@@ -98,6 +108,8 @@ def read_document(
         model = kind.model.parse(data, region)
     except faults.Invalid as error:
         raise faults.Invalid(error.subject, [*found, *error.faults]) from None
+    if isinstance(model, Segment):
+        found += segment_faults(model)
     if found:
         raise faults.Invalid(kind.name, found)
     return model, _normal(kind, model, data)
@@ -220,6 +232,10 @@ def _missing(around: Surroundings, together: Together, dispositions: _Dispositio
             meant = closest(key, sorted(dispositions.names)) if reference.by_name else ""
             hint = f"did you mean {meant}?" if meant else f"create the {reference.type} first"
             yield Fault((reference.key,), f"there is no {reference.type} {key!r}", hint)
+    segments = [(key, str(wire.get("name"))) for kind, key, wire in together if kind.model is Segment]
+    for kind, _, wire in together:
+        if kind.model is Campaign:
+            yield from audience_faults(wire, around.has_segment, {*chain.from_iterable(segments)})
 
 
 def _exists(

@@ -20,6 +20,7 @@ from worker.domain.base import Document as Model
 from worker.domain.comm_consent import CommConsent
 from worker.domain.disposition import Disposition
 from worker.domain.search import Is, Order, keyword_term
+from worker.domain.segment import Segment
 from worker.schema import rules
 from worker.schema.changing import merged, require_fresh, require_same_ids, trying
 from worker.schema.contacts import Contacts
@@ -252,7 +253,13 @@ def _users(kind: SchemaType, names: Iterable[str]) -> list[tuple[str, str, Seque
 
 def _called(found: Document) -> frozenset[str]:
     """What other documents may call it."""
-    return Disposition.parse(found.data).names if found.type == Disposition.TYPE else frozenset({found.id})
+    match found.type:
+        case Disposition.TYPE:
+            return Disposition.parse(found.data).names
+        case Segment.TYPE:
+            return frozenset({found.id, found.name})
+        case _:
+            return frozenset({found.id})
 
 
 def _suppressions(model: Model) -> tuple[Suppression, ...]:

@@ -24,9 +24,11 @@ from worker.domain.disposition import Disposition
 from worker.domain.email_account import EmailAccount
 from worker.domain.prompt import Prompt
 from worker.domain.search import TEXT_SUFFIX, FieldKind, boolean_term, folded, keyword_term, number_term, words
+from worker.domain.segment import Segment
 from worker.domain.template import Template
 from worker.domain.user import User
 from worker.domain.workflow import Workflow, called_workflows
+from worker.schema import segments
 from worker.schema.scopes import Right, Scope
 
 HEADER: Final = frozenset({"tenantId", "objectType", "createdAt", "createdBy", "modifiedAt", "modifiedBy", "deletedAt"})
@@ -38,7 +40,10 @@ STAMPED: Final = frozenset({"createdAt", "createdBy", "modifiedAt", "modifiedBy"
 CALLS: Final = ":calls"
 """The field that holds which other workflows a workflow calls."""
 
-_TERMS_MADE: Final = 2
+SEGMENTS: Final = ":segments"
+"""The field that holds which segments a campaign's audience may name: by id, by name, or not at all."""
+
+_TERMS_MADE: Final = 3
 """To be counted up when `terms` or what it calls changes."""
 
 _WORDS_INDEXED: Final = 500
@@ -162,6 +167,8 @@ def terms(kind: SchemaType, document: Document) -> tuple[tuple[str, str], ...]:
     if isinstance(document, Workflow):
         called = called_workflows(document) - document.functions.keys()
         found |= dict.fromkeys((CALLS, keyword_term(name)) for name in called)
+    if isinstance(document, Campaign):
+        found |= dict.fromkeys((SEGMENTS, keyword_term(said)) for said in document.meant_for.segments)
     return tuple(found)
 
 
@@ -228,18 +235,9 @@ TYPES: Final[Mapping[str, SchemaType]] = {
             plural="contacts",
             prefix="",  # contacts keep the bare ids the import gives them
             unique=_nothing,
-            free=("name", "phone", "email", "externalId"),
+            free=segments.FREE,
             sorts=("contactId", "createdAt"),
-            only={
-                "contactId": FieldKind.EXACT,
-                "externalId": FieldKind.EXACT,
-                "phone": FieldKind.KEYWORD,
-                "email": FieldKind.KEYWORD,
-                "name": FieldKind.WORDS,
-                "firstName": FieldKind.KEYWORD,
-                "lastName": FieldKind.KEYWORD,
-                "createdAt": FieldKind.TIME,
-            },
+            only=segments.CONTACT_FIELDS,
         ),
         SchemaType(
             model=ContactList,
@@ -247,6 +245,7 @@ TYPES: Final[Mapping[str, SchemaType]] = {
             prefix="lst",
             references=(Reference(key="campaignIds", type="campaign"),),
         ),
+        SchemaType(model=Segment, plural="segments", prefix="seg"),
         SchemaType(model=EmailAccount, plural="emailaccounts", prefix="eml"),
         SchemaType(model=Prompt, plural="prompts", prefix="pmt"),
         SchemaType(model=Template, plural="templates", prefix="tpl"),
@@ -283,7 +282,11 @@ TYPES: Final[Mapping[str, SchemaType]] = {
 }
 """Every type by its name on the wire."""
 
-SCOPES: Final = tuple(kind.scope(right) for kind in TYPES.values() for right in Right)
+EVENTS_READ: Final = Scope("events", Right.READ)
+EVENTS_WRITE: Final = Scope("events", Right.WRITE)
+"""Events are no documents: they are sent, looked into and replayed."""
+
+SCOPES: Final = (*(kind.scope(right) for kind in TYPES.values() for right in Right), EVENTS_READ, EVENTS_WRITE)
 
 
 def users_of(type_name: str) -> Iterator[tuple[str, str]]:
@@ -292,3 +295,5 @@ def users_of(type_name: str) -> Iterator[tuple[str, str]]:
         yield from ((kind.name, reference.key) for reference in kind.references if reference.type == type_name)
     if type_name == Workflow.TYPE:
         yield Workflow.TYPE, CALLS
+    if type_name == Segment.TYPE:
+        yield Campaign.TYPE, SEGMENTS

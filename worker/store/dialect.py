@@ -14,23 +14,31 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from hashlib import md5
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 from sqlalchemy import (
+    DOUBLE_PRECISION,
     BigInteger,
     BindParameter,
     ColumnElement,
     Connection,
     Engine,
     ExceptionContext,
+    Float,
     FromClause,
     Table,
     Text,
     TextClause,
+    and_,
     bindparam,
+    case,
     cast,
+    collate,
     create_engine,
     event,
     extract,
@@ -41,15 +49,18 @@ from sqlalchemy import (
     make_url,
     select,
     text,
+    true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeEngine
 
-from worker.store import codec
+from worker.domain.search import TERM_LENGTH
+from worker.store import codec, json_values
 from worker.store.codec import to_json
 from worker.store.errors import BadDatabaseUrl, TooCostly
+from worker.store.folding import folded
 
 Columns = Mapping[str, TypeEngine[Any]]
 """The columns of a batch, by name."""
@@ -70,6 +81,8 @@ _SESSION: Final = (
     "SET synchronous_commit = on",
     # The plan of a batch depends on its size and on a table that grows under way; a generic plan may be a full scan.
     "SET plan_cache_mode = force_custom_plan",
+    # Compiling the condition of a segment to machine code takes longer than judging ten thousand people by it.
+    "SET jit = off",
 )
 _RETRYABLE_STATES: Final = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
 _ROLLED_BACK_STATES: Final = frozenset({"40001", "40P01"})
@@ -114,6 +127,9 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     for pragma in _PRAGMAS:
         connection.execute(pragma)
+    connection.create_function("campaigns_place", 1, _place, deterministic=True)
+    connection.create_function("campaigns_values", 2, json_values.values, deterministic=True)
+    connection.create_function("campaigns_kind", 2, json_values.kind, deterministic=True)
 
 
 def _begin_sqlite(conn: Connection) -> None:
@@ -186,6 +202,12 @@ def new_id(conn: Connection) -> str:
     return draw()
 
 
+def new_ids(conn: Connection, count: int) -> list[str]:
+    """Ids for so many rows, in order."""
+    draw: Callable[[], str] = conn.get_execution_options()[_IDS]
+    return codec.new_ids(count) if draw is codec.new_id else [draw() for _ in range(count)]
+
+
 def fixed(value: str) -> ColumnElement[str]:
     """A value written into the statement, so that the planner sees that a partial index holds what is asked for."""
     return bindparam(None, str(value), literal_execute=True)
@@ -224,6 +246,66 @@ def table_records(conn: Connection, table: Table, names: Sequence[str], rows: Se
     return records(conn, {name: table.c[name].type for name in names}, rows)
 
 
+def values_at(conn: Connection, document: ColumnElement[str], paths: Sequence[Sequence[str]]) -> FromClause:
+    """The values in a JSON document at the first of these paths that is there, as a table; of a list, its items.
+
+    `kind` as JSON calls it, never null; `text`: folded, cut like a term, of strings and booleans; `number`: of numbers,
+    and of strings that are written like one.
+    """
+    if not _is_postgres(conn):
+        item = func.json_each(func.campaigns_values(document, to_json(paths))).table_valued("value", name="item")
+        kinds = (("kind", Text()), ("text", Text()), ("number", Float()))
+        parts = [
+            func.json_extract(item.c.value, literal_column(f"'$[{place}]'"), type_=kind).label(name)
+            for place, (name, kind) in enumerate(kinds)
+        ]
+        return select(*parts).subquery("value")
+    items = func.jsonb_path_query(_at(document, paths), literal_column("'$[*]'"))
+    item = items.table_valued("value", name="item").render_derived()
+    kind, raw = func.jsonb_typeof(item.c.value), item.c.value.op("#>>")(literal_column("'{}'"))
+    is_number = and_(kind.in_(("number", "string")), func.length(raw) <= json_values.LONGEST)
+    return (
+        select(
+            kind.label("kind"),
+            collate(case((kind == "string", func.left(folded(raw), TERM_LENGTH)), (kind == "boolean", raw)), "C").label(
+                "text"
+            ),
+            case((and_(is_number, raw.op("~")(json_values.NUMBER)), cast(raw, DOUBLE_PRECISION))).label("number"),
+        )
+        .where(kind != "null")
+        .subquery("value")
+    )
+
+
+def kind_at(conn: Connection, document: ColumnElement[str], path: Sequence[str]) -> ColumnElement[str | None]:
+    """What stands in a JSON document at this path, as JSON calls it; NULL for nothing and for null."""
+    if _is_postgres(conn):
+        return func.nullif(func.jsonb_typeof(_at(document, [path])), "null")
+    return func.campaigns_kind(document, to_json([path]), type_=Text())
+
+
+def _at(document: ColumnElement[str], paths: Sequence[Sequence[str]]) -> ColumnElement[Any]:
+    """What stands at the first of these paths that is there. A key is a parameter, whatever is in it."""
+    whole: ColumnElement[Any] = cast(document, postgresql.JSONB)
+    return func.coalesce(*(reduce(lambda at, key: at.op("->")(literal(key, Text())), path, whole) for path in paths))
+
+
+def narrowed(
+    conn: Connection, column: ColumnElement[str], window: tuple[str, str] | None
+) -> tuple[ColumnElement[bool], ...]:
+    """That a column lies after the one value and not after the other, where a subquery asks for its equality, too.
+
+    It changes no answer. PostgreSQL needs it, not to read the rest of the table once it has misjudged how many rows
+    there are; SQLite would walk all of the range in place of the one key.
+    """
+    return (column > window[0], column <= window[1]) if window and _is_postgres(conn) else ()
+
+
+def bytewise(conn: Connection, column: ColumnElement[str]) -> ColumnElement[str]:
+    """A text that is compared by its bytes, as SQLite compares every text."""
+    return collate(column, "C") if _is_postgres(conn) else column
+
+
 Upsert = postgresql.Insert | sqlite.Insert
 
 
@@ -236,10 +318,15 @@ def upsert(conn: Connection, table: Table) -> Upsert:
 
 
 def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert many new rows the fastest way there is: COPY, or a prepared statement. A conflict is an error."""
+    """Insert many new rows the fastest way there is: COPY, or one statement. A conflict is an error.
+
+    Neither holds Python's lock while the database works, so that another thread goes on.
+    """
     if not _is_postgres(conn):
-        if given := [dict(zip(names, row, strict=True)) for row in rows]:
-            conn.execute(insert(table), given)
+        left = iter(rows)
+        while given := list(islice(left, _ROWS_AT_ONCE)):
+            batch = select(table_records(conn, table, names, given)).where(true())
+            conn.execute(insert(table).from_select(names, batch))
         return
     quoted = ", ".join(conn.dialect.identifier_preparer.quote(name) for name in names)
     statement = f"COPY {table.name} ({quoted}) FROM STDIN"
@@ -251,6 +338,20 @@ def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Iter
     except psycopg.Error as error:  # the driver was spoken to directly; callers expect SQLAlchemy's errors
         _first_line_only(error)
         raise DBAPIError(statement, None, error) from error
+
+
+_ROWS_AT_ONCE: Final = 1000
+"""SQLite keeps each page that a statement changes as it was, in memory; of random keys that is a page per key."""
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Whether a row was refused because another one has its key already."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code in _SQLITE_NOT_UNIQUE or getattr(error.orig, "sqlstate", None) == _POSTGRES_NOT_UNIQUE
+
+
+_SQLITE_NOT_UNIQUE: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+_POSTGRES_NOT_UNIQUE: Final = "23505"
 
 
 @contextmanager
@@ -289,6 +390,26 @@ _ADVISORY_LOCK: Final[TextClause] = text("SELECT pg_advisory_xact_lock(hashtexte
 def least(conn: Connection, *values: ColumnElement[int]) -> ColumnElement[int]:
     """The smallest of several values in a row."""
     return func.least(*values) if _is_postgres(conn) else func.min(*values)
+
+
+def padded(conn: Connection, number: ColumnElement[int]) -> ColumnElement[str]:
+    """A number in text, with zeros in front up to six digits."""
+    return func.lpad(cast(number, Text), 6, "0") if _is_postgres(conn) else func.printf("%06d", number)
+
+
+def place_of(conn: Connection, key: ColumnElement[str]) -> ColumnElement[Any]:
+    """Where a key falls between 0 and 1 by its hash: the same keys below the same share, every time."""
+    if not _is_postgres(conn):
+        return func.campaigns_place(key, type_=Float())
+    head = func.concat("x", func.substr(func.md5(key), 1, 8))
+    return cast(cast(cast(head, postgresql.BIT(32)), BigInteger), Float) / _PLACES
+
+
+_PLACES: Final = float(2**32)
+
+
+def _place(key: str) -> float:
+    return int(md5(key.encode(), usedforsecurity=False).hexdigest()[:8], 16) / _PLACES
 
 
 def may_retry(error: DBAPIError) -> bool:

@@ -16,6 +16,7 @@ class DocumentType(StrEnum):
     EMAIL_ACCOUNT = "emailaccount"
     CONTACT_LIST = "contactlist"
     CAMPAIGN_DISPOSITION = "campaigndisposition"
+    SEGMENT = "segment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

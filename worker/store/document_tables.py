@@ -5,7 +5,7 @@ The rules of `tables.py` hold here too.
 
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Index, PrimaryKeyConstraint, Text, literal_column
+from sqlalchemy import BigInteger, Column, ColumnElement, Index, PrimaryKeyConstraint, Text, literal_column
 
 from worker.store.columns import (
     BYTEWISE,
@@ -138,6 +138,7 @@ contact_list_members = new_table(
     tenant(),
     Column("contact_list_id", Text, nullable=False),
     Column("contact_id", Text, nullable=False),
+    Column("added_at", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant_id", "contact_list_id", "contact_id"),
 )
 

@@ -27,10 +27,13 @@ from sqlalchemy import (
 
 from channels.messages import ChannelKind
 from worker.domain.attempt import MessageStatus
-from worker.domain.run import RunStatus
+from worker.domain.run import Canary, RunStatus
+from worker.store import alerts, guards
 from worker.store.codec import millis
 from worker.store.dialect import fixed, fixed_list
+from worker.store.event_rows import EventStatus
 from worker.store.kept import clock, clock_ms, kept
+from worker.store.queue_tables import events
 from worker.store.rows import DueWork, WorkKind
 from worker.store.signals import BULK, URGENT
 from worker.store.tables import UNRESOLVED, WATCHED, attempts, enrollments, inbox, messages, runs
@@ -53,7 +56,9 @@ def _of_runs(conn: Connection) -> Select[Any]:
     running = runs.c.status == RunStatus.RUNNING
     channels = [_when(running, _queued(kind)).label(kind.value) for kind in ChannelKind]
     return select(
-        *(runs.c.tenant_id, runs.c.run_id, runs.c.status, runs.c.enrolled),
+        *(runs.c.tenant_id, runs.c.run_id, runs.c.status, runs.c.enrolled, runs.c.urgent),
+        *(runs.c.open_ended, runs.c.canary),
+        (runs.c.next_at <= _AT).label("scheduled"),
         _when(running, _steppable(conn)).label("advance"),
         *channels,
         _is_open().label("open"),
@@ -67,17 +72,20 @@ def _of_run(row: Row[Any]) -> list[DueWork]:
         case RunStatus.RUNNING:
             ended = row.enrolled and not row.open and not row.unsettled  # a step will see that the run is complete
             counts = {
-                WorkKind.ENROLL: 0 if row.enrolled else 1,
+                WorkKind.ENROLL: 0 if row.enrolled or row.open_ended or row.canary == Canary.WATCHED else 1,
                 WorkKind.ADVANCE: row.advance or (1 if ended else 0),
                 **{WorkKind(kind): getattr(row, kind.value) for kind in ChannelKind},
+                WorkKind.SCHEDULE: 1 if row.open_ended and row.scheduled else 0,
             }
         case RunStatus.CANCELLED | RunStatus.FAILED:
             # With nothing left but receipts to come it waits for those; without any, its end is to be noted.
             counts = {WorkKind.CANCEL: 1 if row.open or row.queued or not row.unsettled else 0}
-        case RunStatus.PAUSED | RunStatus.COMPLETED:
+        case RunStatus.SCHEDULED:
+            counts = {WorkKind.SCHEDULE: 1 if row.scheduled else 0}
+        case RunStatus.DRAFT | RunStatus.PAUSED | RunStatus.COMPLETED:
             counts = {}
     return [
-        DueWork(kind=kind, tenant_id=row.tenant_id, run_id=row.run_id, count=count)
+        DueWork(kind=kind, tenant_id=row.tenant_id, run_id=row.run_id, count=count, urgent=row.urgent)
         for kind, count in counts.items()
         if count
     ]
@@ -85,13 +93,19 @@ def _of_run(row: Row[Any]) -> list[DueWork]:
 
 def _of_no_run(conn: Connection, tenant_id: str, given: Mapping[str, Any]) -> list[DueWork]:
     """Work that belongs to no single run: news to apply, attempts to look into."""
-    news, doubts = conn.execute(_anything(conn), given).one()
-    kinds = {WorkKind.INBOX: news, WorkKind.RECONCILE: doubts}
+    news, doubts, waiting, outcomes, untold = conn.execute(_anything(conn), given).one()
+    kinds = {
+        WorkKind.INBOX: news,
+        WorkKind.RECONCILE: doubts,
+        WorkKind.EVENTS: waiting,
+        WorkKind.GUARD: outcomes,
+        WorkKind.ALERT: untold,
+    }
     return [DueWork(kind=kind, tenant_id=tenant_id, run_id="", count=1) for kind, is_due in kinds.items() if is_due]
 
 
 @kept
-def _anything(conn: Connection) -> Select[bool, bool]:
+def _anything(conn: Connection) -> Select[bool, bool, bool, bool, bool]:
     now = clock_ms(conn)
     waiting = exists().where(inbox.c.tenant_id == _TENANT, inbox.c.processed_at.is_(None), inbox.c.due_at <= now)
     stale = exists().where(
@@ -102,7 +116,11 @@ def _anything(conn: Connection) -> Select[bool, bool]:
     watched = exists().where(
         messages.c.tenant_id == _TENANT, messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= _AT
     )
-    return select(waiting, or_(stale, watched))
+    happened = exists().where(
+        events.c.tenant_id == _TENANT, events.c.status == fixed(EventStatus.WAITING), events.c.due_at <= now
+    )
+    to_judge, to_tell = guards.is_due(_TENANT, _AT), alerts.is_waiting(_TENANT, now)
+    return select(waiting, or_(stale, watched), happened, to_judge, to_tell)
 
 
 def _steppable(conn: Connection) -> ColumnElement[int]:

@@ -1,8 +1,8 @@
 """What the store refuses, each with what to do about it. Nothing was changed when one of these is raised."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from worker.domain.run import RunStatus
+from worker.domain.run import RunStatus, Who, listed, may_follow
 
 
 class StoreError(Exception):
@@ -90,7 +90,14 @@ class IllegalTransition(StoreError):
 
     def __init__(self, run_id: str, status: RunStatus, to: RunStatus) -> None:
         self.run_id, self.status, self.to = run_id, status, to
-        super().__init__(f"run {run_id} is {status} and cannot become {to}")
+        super().__init__(f"run {run_id} is {status} and cannot become {to}, only {listed(may_follow(status))}")
+
+
+class NotYours(StoreError):
+    """A change of a run that others have to make."""
+
+    def __init__(self, run_id: str, to: RunStatus, allowed: Collection[Who]) -> None:
+        super().__init__(f"only {' or '.join(sorted(allowed))} may make run {run_id} {to}")
 
 
 class AlreadyRunning(StoreError):
@@ -99,6 +106,30 @@ class AlreadyRunning(StoreError):
     def __init__(self, run_id: str, status: RunStatus) -> None:
         self.run_id, self.status = run_id, status
         super().__init__(f"{run_id} of this campaign over this list is {status}; cancel it, or launch with --again")
+
+
+class AlreadyListening(StoreError):
+    """A run of the same campaign takes its events: with a second one everybody would be enrolled twice."""
+
+    def __init__(self, run_id: str, status: RunStatus) -> None:
+        self.run_id, self.status = run_id, status
+        super().__init__(
+            f"{run_id} of this campaign is {status} and takes its events; launch with --replace to take its place"
+        )
+
+
+class NotAllNew(StoreError):
+    """Somebody of a batch is here already, or is in it twice."""
+
+    def __init__(self) -> None:
+        super().__init__("not all of these people are new; look them up")
+
+
+class ImportOvertaken(StoreError):
+    """Somebody else imports the same file at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__("the same file is being imported by another command; let that one end")
 
 
 class NotMigrated(StoreError):

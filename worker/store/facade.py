@@ -13,21 +13,33 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, select
 
 from worker.store import (
+    alerts,
     attempts,
+    audience_counts,
+    audiences,
     cancel,
     changes,
     contact_documents,
+    contact_imports,
     contacts,
+    dates,
     dialect,
     document_writes,
     documents,
     due,
+    enroll,
     enrollments,
+    event_effects,
+    events,
+    guards,
+    imports,
     inbox,
     leases,
     messages,
     reports,
+    run_changes,
     runs,
+    schedules,
     schema,
     search,
     settlements,
@@ -116,7 +128,9 @@ class Store:
     tokens_of = reads(tokens.of_tenant)
     revoke_token = writes(tokens.revoke)
 
-    import_contacts = writes(contacts.import_batch)
+    import_contacts = writes(contact_imports.import_batch)
+    import_has_come_to = reads(imports.come_to)
+    finish_import = writes(imports.finish)
     get_contact = reads(contacts.get)
     find_contacts = reads(contacts.find)
     block_contact = writes(contacts.block)
@@ -130,7 +144,26 @@ class Store:
     get_run = reads(runs.get)
     find_runs = reads(runs.find)
     change_run_status = writes(runs.change_status)
-    enroll_chunk = writes(runs.enroll_chunk)
+    fire_run = writes(schedules.fire)
+    give_up_run = writes(schedules.give_up)
+    move_run = writes(schedules.move)
+    dates_looked_at = writes(dates.looking)
+    dated_people = reads(dates.window)
+    enroll_dated = writes(dates.enroll)
+    finish_look = writes(dates.finish_look)
+    audience_size = reads(audiences.size)
+    count_audience = reads(audience_counts.count)
+    audience_sample = reads(audiences.sample)
+    audience_lacking = reads(audience_counts.lacking)
+    audience_is_over = reads(audiences.is_over)
+    audience_has = reads(audiences.anybody_with)
+    segment_is_everybody = reads(audiences.is_everybody)
+    nobody_has = reads(audiences.nobody_has)
+    enroll_chunk = writes(enroll.enroll_chunk)
+    pass_canary = writes(enroll.pass_canary)
+    close_run = writes(runs.close)
+    note_run = writes(runs.note)
+    run_changes = reads(run_changes.of_run)
     finish_run_if_done = writes(runs.finish_if_done)
     cancel_chunk = writes(cancel.cancel_chunk)
     in_flight = reads(runs.in_flight)
@@ -152,11 +185,30 @@ class Store:
     silent_accepted = reads(attempts.silent_accepted)
     held = reads(attempts.held)
 
+    guard_news = reads(guards.news)
+    commit_guard = writes(guards.commit)
+
+    add_alert = writes(alerts.add)
+    claim_alerts = writes(alerts.claim)
+    note_told = writes(alerts.note_told)
+    alerts_of_run = reads(alerts.of_run)
+
     inbox_add = writes(inbox.add)
     inbox_is_waiting = reads(inbox.is_waiting)
     inbox_claim = writes(inbox.claim)
     inbox_done = writes(inbox.done)
     inbox_defer = writes(inbox.defer)
+
+    accept_events = writes(events.accept)
+    events_are_waiting = reads(events.is_waiting)
+    claim_events = writes(events.claim)
+    apply_events = writes(event_effects.apply)
+    defer_event = writes(events.defer)
+    list_events = reads(events.of_tenant)
+    get_event = reads(events.get)
+    replay_events = writes(events.replay)
+    purge_events = writes(events.purge)
+    listening_runs = reads(event_effects.under_way)
 
     tick_is_free = reads(leases.is_free)
     take_tick = writes(leases.take)

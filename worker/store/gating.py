@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from channels.messages import ChannelKind
 from worker.domain.dispositions import DispositionBook
+from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.run import RunStatus
 from worker.engine.gates import GateFacts, Verdict
 from worker.store import dialect, suppressions
@@ -33,7 +34,7 @@ def facts_of(
     """The facts for each of these messages of a running run, in order. Whoever was erased counts as blocked."""
     suppressed = suppressions.reasons(conn, tenant_id, channel, {row.address for row in queued if row.address})
     reachable = _reachable(conn, tenant_id, [row.contact_id for row in queued])
-    opted_out = _opted_out(conn, tenant_id, [row.enrollment_id for row in queued])
+    stopped = _stopped(conn, tenant_id, [row.enrollment_id for row in queued])
     return [
         GateFacts(
             run_status=RunStatus.RUNNING,
@@ -44,7 +45,8 @@ def facts_of(
             content=from_json(row.content),
             blocked=row.contact_id not in reachable,
             suppressed=suppressions.normal(row.address) in suppressed,
-            opted_out=row.enrollment_id in opted_out,
+            opted_out=stopped.get(row.enrollment_id, False),
+            taken_out=row.enrollment_id in stopped,
         )
         for row in queued
     ]
@@ -61,12 +63,12 @@ def _reachable(conn: Connection, tenant_id: str, contact_ids: Sequence[str]) -> 
     return set(conn.execute(query).scalars().all())
 
 
-def _opted_out(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> set[str]:
-    """Those of them whose person said stop, whether or not the workflow has taken it in."""
+def _stopped(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> dict[str, bool]:
+    """Those of them who get nothing more: True for who said stop, False for who was taken out of the run."""
     given = dialect.ids(conn, "enrollment_id", dict.fromkeys(enrollment_ids))
-    query = select(enrollments.c.enrollment_id).where(
+    query = select(enrollments.c.enrollment_id, enrollments.c.opted_out).where(
         enrollments.c.tenant_id == tenant_id,
         enrollments.c.enrollment_id.in_(select(given.c.enrollment_id)),
-        enrollments.c.opted_out,
+        or_(enrollments.c.opted_out, enrollments.c.status == EnrollmentStatus.CANCELLED),
     )
-    return set(conn.execute(query).scalars().all())
+    return {row.enrollment_id: row.opted_out for row in conn.execute(query).all()}

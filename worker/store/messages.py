@@ -126,7 +126,7 @@ def _within_rate(
         return list(go), None
     by_bucket = defaultdict(list)
     for row in go:
-        by_bucket[account + ("" if rate.per_account else f"/{row.sender}")].append(row)
+        by_bucket[account + ("" if rate.per_account else f"/{rate.sender or row.sender}")].append(row)
     granted, retry_at = [], None
     for bucket, rows in sorted(by_bucket.items()):
         allowed, next_at = rates.take(conn, tenant_id, bucket, rate, len(rows))

@@ -147,7 +147,11 @@ def _events(conn: Connection, tenant_id: str, enrollment_id: str) -> Sequence[Hi
 
 
 def _audience(conn: Connection, tenant_id: str, run_id: str) -> int:
-    found = conn.execute(select(runs.c.audience).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)).first()
+    """How many have been enrolled. Into an open run they come one by one: to count them in its row would lock it."""
+    query = select(runs.c.audience, runs.c.open_ended).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
+    found = conn.execute(query).first()
     if found is None:
         raise NotFound("run", run_id)
-    return int(found.audience)
+    if not found.open_ended:
+        return int(found.audience)
+    return conn.execute(select(func.count()).where(enrollments.c.run_id == run_id)).scalar_one()

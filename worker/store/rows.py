@@ -45,6 +45,27 @@ class ImportCounts:
     unchanged: int = 0
     duplicates: int = 0
 
+    def __add__(self, other: "ImportCounts") -> "ImportCounts":
+        return ImportCounts(
+            new=self.new + other.new,
+            updated=self.updated + other.updated,
+            unchanged=self.unchanged + other.unchanged,
+            duplicates=self.duplicates + other.duplicates,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportStep:
+    """The rows of a file after row `after` up to `row`. `digest` names the file and how it is read.
+
+    `before`: what became of the contacts in the rows up to `after`.
+    """
+
+    digest: str
+    after: int
+    row: int
+    before: ImportCounts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
@@ -84,12 +105,14 @@ class StepCommit:
 class Rate:
     """A speed limit (GCRA): `per_second` on average, `burst` at once (0: what goes in a second).
 
-    One bucket for each sender of a provider, or one for the account.
+    One bucket for each sender of a provider, or one for the account. `sender`: what all of it leaves from, where that
+    is not what it was queued with.
     """
 
     per_second: float
     burst: int = 0
     per_account: bool = False
+    sender: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +150,15 @@ class WorkKind(StrEnum):
     ENROLL = "enroll"
     ADVANCE = "advance"
     CANCEL = "cancel"
+    SCHEDULE = "schedule"
     SMS = "sms"
     EMAIL = "email"
     VOICE = "voice"
     INBOX = "inbox"
+    EVENTS = "events"
     RECONCILE = "reconcile"
+    GUARD = "guard"
+    ALERT = "alert"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +169,7 @@ class DueWork:
     tenant_id: str
     run_id: str
     count: int
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,68 +1,109 @@
-"""Launches of campaigns: their life, and the enrolling of their audience in chunks.
+"""Launches of campaigns and their life.
 
 1. A run is locked FOR SHARE by whoever claims work of it and FOR UPDATE by whoever changes it. So when a pause returns,
    every claim made before is visible, and none can follow.
-2. Enrolling may stop anywhere: the cursor is committed together with the chunk it stands for.
+2. Every change of status is a row of `run_changes`, written in its commit.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, bindparam, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, Text, Update, bindparam, exists, func, select, update
 
 from worker.domain.attempt import AttemptStatus, MessageStatus
-from worker.domain.enrollment import EnrollmentStatus
-from worker.domain.run import FINAL_RUN, TRANSITIONS, Run, RunStatus
-from worker.store import dialect, documents
+from worker.domain.run import FINAL_RUN, UNDER_WAY, Canary, Run, RunStatus, Who, who_may
+from worker.store import alerts, dialect, documents, guard_memory, run_changes
 from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
 from worker.store.document_rows import Document, DocumentType
-from worker.store.document_tables import contact_list_members
-from worker.store.errors import AlreadyRunning, IllegalTransition, NotFound
+from worker.store.errors import AlreadyListening, AlreadyRunning, IllegalTransition, NotFound, NotYours
 from worker.store.kept import kept
-from worker.store.signals import BULK
 from worker.store.tables import UNRESOLVED, attempts, enrollments, messages, runs
 
-UNDER_WAY: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
-"""What a second launch of the same campaign over the same list would be on top of."""
-_ENROLLED: Final = ("enrollment_id", "tenant_id", "run_id", "contact_id", "status", "priority", "due_at", "created_at")
 
-
-def create(conn: Connection, run: Run, *, saving: Sequence[Document] = (), by: str = "", again: bool = False) -> None:
+def create(
+    conn: Connection,
+    run: Run,
+    *,
+    saving: Sequence[Document] = (),
+    by: str = "",
+    reason: str = "",
+    again: bool = False,
+    replace: bool = False,
+) -> None:
     """Record a launch and save the documents that come with it, in the name of `by`. Nobody is enrolled yet.
 
     Raises NameTaken, NotFound for a campaign deleted meanwhile, and AlreadyRunning unless `again`: of two equal
-    launches at once one is refused.
+    launches at once one is refused. `replace`: this run listens from now on, the one that did is closed.
     """
-    if not again:
-        _refuse_a_second(conn, run)
+    if run.status in UNDER_WAY or run.status is RunStatus.SCHEDULED:
+        _refuse_a_second(conn, run, again=again, replace=replace, by=by)
     if saving:
         documents.put(conn, run.tenant_id, saving, run.created_at, by=by)
     documents.require_not_deleted(conn, run.tenant_id, DocumentType.CAMPAIGN, run.campaign_id)
-    conn.execute(
-        runs.insert().values(
-            run_id=run.run_id,
-            tenant_id=run.tenant_id,
-            campaign_id=run.campaign_id,
-            status=run.status,
-            campaign=to_json(run.campaign),
-            workflows=to_json(run.workflows),
-            dispositions=to_json(run.dispositions),
-            options=to_json(run.options),
-            contact_list_id=run.contact_list_id,
-            enrolled=run.enrolled,
-            created_at=millis(run.created_at),
-            finished_at=millis_or_none(run.finished_at),
-        )
+    insert_run(conn, run, by=by, reason=reason)
+
+
+def insert_run(conn: Connection, run: Run, *, by: str, reason: str = "") -> bool:
+    """Write a new run. False if its series has this occurrence already."""
+    insert = dialect.upsert(conn, runs).values(
+        run_id=run.run_id,
+        tenant_id=run.tenant_id,
+        campaign_id=run.campaign_id,
+        status=run.status,
+        **snapshot_columns(run),
+        contact_list_id=run.contact_list_id,
+        enrolled=run.enrolled,
+        selection=to_json(run.selection),
+        guarding=to_json(run.guarding),
+        canary=run.canary,
+        open_ended=run.open_ended,
+        urgent=run.urgent,
+        series=run.series,
+        occurrence=millis_or_none(run.occurrence),
+        next_at=millis_or_none(run.next_at),
+        created_at=millis(run.created_at),
+        started_at=millis_or_none(run.started_at),
+        finished_at=millis_or_none(run.finished_at),
     )
+    if run.series:
+        insert = insert.on_conflict_do_nothing()
+    if conn.execute(insert.returning(runs.c.run_id)).first() is None:
+        return False
+    run_changes.add(conn, run.tenant_id, run.run_id, run.created_at, by=by, after=run.status, reason=reason)
+    return True
 
 
-def _refuse_a_second(conn: Connection, run: Run) -> None:
-    dialect.serialize(conn, f"launch:{run.tenant_id}:{run.campaign_id}:{run.contact_list_id}")
-    for other in find(conn, run.tenant_id, run.campaign_id, UNDER_WAY):
-        if other.contact_list_id == run.contact_list_id:
+def snapshot_columns(run: Run) -> dict[str, str]:
+    return {
+        "campaign": to_json(run.campaign),
+        "workflows": to_json(run.workflows),
+        "dispositions": to_json(run.dispositions),
+        "options": to_json(run.options),
+    }
+
+
+def _refuse_a_second(conn: Connection, run: Run, *, again: bool, replace: bool, by: str) -> None:
+    dialect.serialize(conn, f"launch:{run.tenant_id}:{run.campaign_id}")
+    rivals = (RunStatus.SCHEDULED,) if run.status is RunStatus.SCHEDULED else UNDER_WAY
+    for other in find(conn, run.tenant_id, run.campaign_id, rivals):
+        if other.open_ended and run.open_ended and not other.enrolled:
+            if not replace:
+                raise AlreadyListening(other.run_id, other.status)
+            close(conn, run.tenant_id, other.run_id, run.created_at, by=by, reason=f"{run.run_id} took its place")
+        elif not again and not (run.open_ended or other.open_ended) and _same_audience(run, other):
             raise AlreadyRunning(other.run_id, other.status)
+
+
+def _same_audience(run: Run, other: Run) -> bool:
+    return audience_key(run.selection, run.contact_list_id) == audience_key(other.selection, other.contact_list_id)
+
+
+def audience_key(selection: Mapping[str, Any], contact_list_id: str = "") -> tuple[Any, ...]:
+    """What makes two launches the same mistake: the same lists and the same segment."""
+    lists = selection.get("lists") or ([] if selection else [contact_list_id])
+    return (sorted(selection.get("people", [])), sorted(lists), selection.get("segment", ""))
 
 
 def get(conn: Connection, tenant_id: str, run_id: str) -> Run:
@@ -85,24 +126,65 @@ def find(
     return [_run(row) for row in conn.execute(query.order_by(runs.c.created_at.desc(), runs.c.run_id).limit(limit))]
 
 
-def change_status(conn: Connection, tenant_id: str, run_id: str, to: RunStatus, now: datetime) -> Run:
-    """Pause, resume, cancel or fail a run; to the status it has already changes nothing.
+def change_status(
+    conn: Connection,
+    tenant_id: str,
+    run_id: str,
+    to: RunStatus,
+    now: datetime,
+    *,
+    by: str = "",
+    who: Who = Who.OPERATOR,
+    reason: str = "",
+) -> Run:
+    """Move a run to another status; to the one it has already changes nothing.
 
     When this has been committed after a pause or a cancel, nothing more is claimed; `in_flight` tells what was before.
-    Raises NotFound, IllegalTransition.
+    Raises NotFound, IllegalTransition, NotYours.
     """
-    row = _lock(conn, tenant_id, run_id)
-    if row is None:
-        raise NotFound("run", run_id)
+    row = _require(conn, tenant_id, run_id)
     status = RunStatus(row.status)
     if status is to:
         return _run(row)
-    if to not in TRANSITIONS[status]:
+    allowed = who_may(status, to)
+    if not allowed:
         raise IllegalTransition(run_id, status, to)
-    finished_at = millis(now) if to is RunStatus.COMPLETED else None  # the others have work to settle first
-    change = update(runs).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
-    conn.execute(change.values(status=to, finished_at=finished_at))
+    if who not in allowed:
+        raise NotYours(run_id, to, allowed)
+    write_status(conn, row, to, now, by=by, reason=reason)
+    if who is Who.SYSTEM:
+        alerts.of_change(conn, row, to, now, reason=reason)
     return get(conn, tenant_id, run_id)
+
+
+def write_status(conn: Connection, row: Row[Any], to: RunStatus, now: datetime, *, by: str, reason: str) -> None:
+    at = millis(now)
+    begun = row.status not in (RunStatus.DRAFT, RunStatus.SCHEDULED)
+    change: dict[str, Any] = {"status": to}
+    if to is RunStatus.COMPLETED or (to in FINAL_RUN and not begun):
+        change["finished_at"] = at  # the others have work to settle first
+    if to in FINAL_RUN:
+        change["next_at"] = None
+    if to is RunStatus.RUNNING and not begun:
+        change |= {"started_at": at, "next_at": at if row.open_ended and row.next_at is not None else None}
+    conn.execute(_this(row.tenant_id, row.run_id).values(**change))
+    run_changes.add(conn, row.tenant_id, row.run_id, now, by=by, before=row.status, after=to, reason=reason)
+    if to is RunStatus.RUNNING:
+        guard_memory.forget(conn, row.tenant_id, [row.run_id])
+
+
+def close(conn: Connection, tenant_id: str, run_id: str, now: datetime, *, by: str = "", reason: str = "") -> None:
+    """Let nobody else into an open run; it completes when its people have finished. Raises NotFound."""
+    row = _require(conn, tenant_id, run_id)
+    if not row.enrolled:
+        conn.execute(_this(tenant_id, run_id).values(enrolled=True, next_at=None))
+        note(conn, tenant_id, run_id, now, reason=reason or "closed", by=by)
+
+
+def note(conn: Connection, tenant_id: str, run_id: str, now: datetime, *, reason: str, by: str = "") -> None:
+    """Keep a line about a run that changes nothing of its status. Raises NotFound."""
+    row = _require(conn, tenant_id, run_id)
+    run_changes.add(conn, tenant_id, run_id, now, by=by, before=row.status, after=row.status, reason=reason)
 
 
 def lock_running(conn: Connection, tenant_id: str, run_id: str) -> bool:
@@ -120,60 +202,22 @@ def _running(_: Connection) -> Select[str]:
     return query.with_for_update(read=True)
 
 
-def enroll_chunk(conn: Connection, tenant_id: str, run_id: str, size: int, now: datetime) -> int:
-    """Enroll the next people of the run's list, by contact id. Returns how many; at the end the run is `enrolled`.
-
-    Does nothing for a run that is not running or has its audience.
-    """
-    row = _lock(conn, tenant_id, run_id)
-    if row is None or row.status != RunStatus.RUNNING or row.enrolled:
-        return 0
-    member = contact_list_members.c
-    query = (
-        select(member.contact_id)
-        .where(
-            member.tenant_id == tenant_id,
-            member.contact_list_id == row.contact_list_id,
-            member.contact_id > row.enroll_cursor,
-        )
-        .order_by(member.contact_id)
-        .limit(size)
-    )
-    contact_ids = conn.execute(query).scalars().all()
-    at = millis(now)
-    chunk = [
-        (dialect.new_id(conn), tenant_id, run_id, contact_id, EnrollmentStatus.READY.value, BULK, at, at)
-        for contact_id in contact_ids
-    ]
-    dialect.bulk_insert(conn, enrollments, _ENROLLED, chunk)
-    conn.execute(
-        update(runs)
-        .where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
-        .values(
-            enrolled=len(contact_ids) < size,
-            enroll_cursor=contact_ids[-1] if contact_ids else row.enroll_cursor,
-            audience=runs.c.audience + len(contact_ids),
-        )
-    )
-    return len(contact_ids)
-
-
 def finish_if_done(conn: Connection, tenant_id: str, run_id: str, now: datetime) -> bool:
     """Complete a running run that has its audience and nothing left to do or to learn. True if it is complete now."""
-    row = _lock(conn, tenant_id, run_id)
+    row = lock(conn, tenant_id, run_id)
     if row is None or row.status != RunStatus.RUNNING or not row.enrolled or has_open_work(conn, tenant_id, run_id):
         return False
-    change_status(conn, tenant_id, run_id, RunStatus.COMPLETED, now)
+    write_status(conn, row, RunStatus.COMPLETED, now, by="", reason="")
+    alerts.of_change(conn, row, RunStatus.COMPLETED, now)
     return True
 
 
 def close_if_settled(conn: Connection, tenant_id: str, run_id: str, now: datetime) -> bool:
     """Note the end of a cancelled or failed run once nothing of it is open. True if it has ended."""
-    row = _lock(conn, tenant_id, run_id)
+    row = lock(conn, tenant_id, run_id)
     if row is None or RunStatus(row.status) not in FINAL_RUN or has_open_work(conn, tenant_id, run_id):
         return False
-    change = update(runs).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id, runs.c.finished_at.is_(None))
-    conn.execute(change.values(finished_at=millis(now)))
+    conn.execute(_this(tenant_id, run_id).where(runs.c.finished_at.is_(None)).values(finished_at=millis(now)))
     return True
 
 
@@ -207,9 +251,21 @@ def in_flight(conn: Connection, tenant_id: str, run_id: str) -> int:
     return conn.execute(query).scalar_one()
 
 
-def _lock(conn: Connection, tenant_id: str, run_id: str) -> Row[Any] | None:
+def lock(conn: Connection, tenant_id: str, run_id: str) -> Row[Any] | None:
+    """The row of a run, which nobody else changes or claims work of until the end of this transaction."""
     query = select(runs).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
     return conn.execute(query.with_for_update()).first()
+
+
+def _require(conn: Connection, tenant_id: str, run_id: str) -> Row[Any]:
+    row = lock(conn, tenant_id, run_id)
+    if row is None:
+        raise NotFound("run", run_id)
+    return row
+
+
+def _this(tenant_id: str, run_id: str) -> Update:
+    return update(runs).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
 
 
 def _run(row: Row[Any]) -> Run:
@@ -224,6 +280,15 @@ def _run(row: Row[Any]) -> Run:
         options=from_json(row.options),
         contact_list_id=row.contact_list_id,
         enrolled=row.enrolled,
+        selection=from_json(row.selection),
+        guarding=from_json(row.guarding),
+        canary=Canary(row.canary),
+        open_ended=row.open_ended,
+        urgent=row.urgent,
+        series=row.series,
+        occurrence=moment_or_none(row.occurrence),
+        next_at=moment_or_none(row.next_at),
         created_at=moment(row.created_at),
+        started_at=moment_or_none(row.started_at),
         finished_at=moment_or_none(row.finished_at),
     )

@@ -147,6 +147,8 @@ class _Source:
                 return not_(self._condition(part))
             case search.Is() | search.Between() | search.Matches() | search.Exists() | search.Says():
                 return self._any(self.leaf(query))
+            case search.Attribute():
+                raise AssertionError("only segments ask for attributes")
             case _:
                 assert_never(query)
 

@@ -27,12 +27,12 @@ class DocumentLeaves:
         if leaf.field in _DOCUMENT_TIMES:
             return _moment(_DOCUMENT_TIMES[leaf.field], leaf)
         if leaf.field in _DOCUMENT_COLUMNS:
-            return _term(_DOCUMENT_COLUMNS[leaf.field], leaf)
+            return term_condition(_DOCUMENT_COLUMNS[leaf.field], leaf)
         if leaf.field == self.id_key:
-            return _term(documents.c.document_id, leaf)
+            return term_condition(documents.c.document_id, leaf)
         if isinstance(leaf, search.Says):
             return self._says(leaf)
-        return self._have(leaf.field, _term(document_terms.c.term, leaf))
+        return self._have(leaf.field, term_condition(document_terms.c.term, leaf))
 
     def _says(self, leaf: search.Says) -> Condition:
         """Each word by the index; whether they follow one another, by the text of those few."""
@@ -52,7 +52,7 @@ class DocumentLeaves:
         )
 
 
-def _term(column: ColumnElement[str], leaf: Leaf) -> Condition:
+def term_condition(column: ColumnElement[str], leaf: Leaf) -> Condition:
     """A condition on a column that holds terms."""
     match leaf:
         case search.Is(term=term):
@@ -106,7 +106,9 @@ def contact_leaf(leaf: Leaf) -> list[Condition]:
             return [_moment(contacts.c.created_at, leaf)]
         case _:
             column = _CONTACT_COLUMNS[leaf.field]
-            return [and_(_term(column, leaf), is_set(column))]  # the second half is what the partial index wants to see
+            return [
+                and_(term_condition(column, leaf), is_set(column))
+            ]  # the second half is what the partial index wants to see
 
 
 _CONTACT_COLUMNS: Final[Mapping[str, ColumnElement[str]]] = {
@@ -129,7 +131,7 @@ def _contact_name(leaf: Leaf) -> Iterator[Condition]:
         yield from (and_(condition, is_set(last)) for condition in (last == text, _begins(last, text + " ")))
         return
     for name in (first, last):
-        yield and_(_term(name, leaf), is_set(name))
+        yield and_(term_condition(name, leaf), is_set(name))
         if isinstance(leaf, search.Is):
             yield and_(_begins(name, leaf.term + " "), is_set(name))
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Boolean, Connection, Integer, Text, case, delete, or_, select, update
 
-from worker.domain.events import Cancelled, Event, OptedOut, Replied, event_to_json
+from worker.domain.events import Cancelled, Event, Happened, OptedOut, Replied, event_to_json
 from worker.store import dialect
 from worker.store.codec import millis, to_json
 from worker.store.tables import enrollments, signals
@@ -55,7 +55,7 @@ def forget(conn: Connection, enrollment_ids: Sequence[str]) -> None:
 
 def priority_of(event: Event) -> int:
     """A person who wrote, or wants out, is served before the bulk."""
-    return URGENT if isinstance(event, Replied | OptedOut | Cancelled) else BULK
+    return URGENT if isinstance(event, Replied | Happened | OptedOut | Cancelled) else BULK
 
 
 def _wake(conn: Connection, news: Sequence[tuple[str, str, Event]], at: int) -> set[tuple[str, str]]:

@@ -46,10 +46,33 @@ runs = new_table(
     flag("enrolled"),
     text_of("enroll_cursor"),  # the last contact enrolled; the next chunk starts after it
     number("audience"),  # enrollments made so far
+    json_of("selection"),  # who its audience is, as resolved at the launch
+    json_of("guarding"),  # what the guard knows: the canary, where its tests began
+    text_of("canary"),  # how far the part of its audience is that goes first
+    flag("open_ended"),  # people come one by one, by events or by their dates; it completes once it is closed
+    flag("urgent"),  # its hints have a queue of their own
+    text_of("series"),  # the first run of a schedule that fires again and again
+    time_of("occurrence"),  # which firing of the series this is
+    time_of("next_at"),  # when its schedule has something to do: a scheduled run its start, an open one its next look
     time_of("created_at", nullable=False),
+    time_of("started_at"),  # its audience is who was there at this moment
     time_of("finished_at"),  # for a cancelled run: when the last of it was settled
     Index(None, "tenant_id", "campaign_id"),
     partial("ix_runs_open", "tenant_id", "status", where="finished_at IS NULL"),
+    partial("uq_runs_occurrence", "tenant_id", "series", "occurrence", where="series <> ''", unique=True),
+)
+
+run_changes = new_table(
+    "run_changes",
+    Column("change_id", SERIAL, primary_key=True),
+    tenant(),
+    Column("run_id", Text, nullable=False),
+    time_of("at", nullable=False),
+    text_of("by"),
+    text_of("before"),
+    text_of("after"),
+    text_of("reason"),
+    Index(None, "run_id", "change_id"),
 )
 
 enrollments = new_table(
@@ -58,8 +81,9 @@ enrollments = new_table(
     tenant(),
     Column("run_id", Text, nullable=False),
     Column("contact_id", Text, nullable=False),
+    text_of("entry"),  # what brought the person in, where that may happen again: an event, a date
     Column("status", Text, nullable=False),
-    number("priority", 1),  # 0: a person wrote; claimed before the bulk
+    number("priority", 1),  # 0: a person wrote, an event asks for it; claimed before the bulk
     time_of("due_at"),
     text_of("state"),
     text_of("disposition"),
@@ -72,7 +96,7 @@ enrollments = new_table(
     text_of("lease_owner"),
     time_of("created_at", nullable=False),
     time_of("finished_at"),
-    UniqueConstraint("run_id", "contact_id"),
+    UniqueConstraint("run_id", "contact_id", "entry"),
     partial("ix_enrollments_open", "run_id", "priority", "due_at", where="finished_at IS NULL"),
     **CHURNED,
 )
@@ -112,6 +136,7 @@ messages = new_table(
     time_of("settled_at"),
     UniqueConstraint("enrollment_id", "state", "action", "visit"),
     Index(None, "run_id"),
+    Index(None, "contact_id"),  # who was contacted lately
     partial("ix_messages_queued", "run_id", "channel", "priority", "due_at", where="status = 'queued'"),
     partial("ix_messages_open", "run_id", where="status <> 'settled'"),
     partial("ix_messages_watched", "status", "due_at", where=f"status IN {tuple(map(str, WATCHED))}"),

@@ -31,7 +31,7 @@ BROKER_OPTIONS: Final[dict[str, Any]] = {
 
 def make_app(redis_url: str) -> Celery:
     """The application on this broker."""
-    app = Celery("campaigns", include=["worker.tasks.tasks", "worker.tasks.lifecycle"])
+    app = Celery("campaigns", include=["worker.tasks.tasks", "worker.tasks.trigger", "worker.tasks.lifecycle"])
     over_tcp = not redis_url.startswith("redis+socket")
     app.conf.update(
         broker_url=redis_url,

@@ -3,16 +3,28 @@
 import gc
 from typing import Any
 
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+)
 
 from worker.runtime.logs import configure_logging
 from worker.runtime.settings import load_settings
 from worker.tasks import process
+from worker.tasks.queues import Queue
 
 
 @setup_logging.connect
 def _log_our_way(**_: Any) -> None:
     configure_logging(load_settings())
+
+
+@celeryd_after_setup.connect
+def _queues_are_known(instance: Any = None, **_: Any) -> None:
+    process.serve_events(reads=Queue.EVENTS.value in instance.app.amqp.queues.consume_from)
 
 
 @worker_process_init.connect

@@ -16,6 +16,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from worker.runtime.bootstrap import Runtime
+from worker.runtime.event_stream import EventStream, connect
 from worker.runtime.hints import Hint, Work
 from worker.runtime.logs import configure_logging
 from worker.runtime.settings import load_settings
@@ -23,6 +24,7 @@ from worker.runtime.tick import PERIOD_SECONDS, tick
 from worker.store.codec import millis
 from worker.store.facade import Store
 from worker.tasks.app import app
+from worker.tasks.queues import Queue
 
 log = structlog.get_logger()
 
@@ -34,6 +36,8 @@ _APART_SECONDS = 0.05
 """Between two hints of one process at the same work. A thousand callbacks need no thousand hints: a task drains all."""
 _CLOCKS_DIFFER_MS = 200
 """So differently two processes may read the database's clock. A hint passed over wrongly is repeated by a tick."""
+_URGENT_CLOCKS_DIFFER_MS = 20
+"""The same for urgent runs, whose many small batches have a hint each. Most often it was given by this very process."""
 
 
 class _Process:
@@ -47,6 +51,9 @@ class _Process:
         self.looked: dict[tuple[Work, str], int] = {}
         """(work, run) -> when this process last began to look at it; milliseconds of the database's clock."""
         self.lock = threading.Lock()
+        self.reads_events = False
+        """Whether it also reads the event stream; told before the fork."""
+        self.stream: EventStream | None = None
 
 
 _process = _Process()
@@ -71,14 +78,15 @@ def send_hint(hint: Hint, at: int = 0) -> None:
     """
     now = time.monotonic()
     same = (hint.work, hint.run_id)
-    if now < _process.muted_until or (not hint.share and now < _process.next_hint.get(same, 0.0)):
+    held_back = not hint.share and not hint.urgent and now < _process.next_hint.get(same, 0.0)
+    if now < _process.muted_until or held_back:
         return
     _process.next_hint[same] = now + _APART_SECONDS
     try:
         app.send_task(
             hint.work,
             (hint.tenant_id, hint.run_id, hint.count, at),
-            queue=hint.work.partition(".")[0],
+            queue=Queue.EVENTS if hint.urgent else hint.work.partition(".")[0],
             expires=HINT_EXPIRES_SECONDS,
             argsrepr=hint_repr(hint),
             kwargsrepr="{}",
@@ -90,9 +98,11 @@ def send_hint(hint: Hint, at: int = 0) -> None:
 
 def is_old(work: Work, run_id: str, at: int) -> bool:
     """Whether this process has begun to look at the same work after the hint was given; if not, it begins now."""
-    if at and at + _CLOCKS_DIFFER_MS < _process.looked.get((work, run_id), 0):
+    rt = process_runtime()
+    apart = _URGENT_CLOCKS_DIFFER_MS if rt.is_urgent(run_id) else _CLOCKS_DIFFER_MS
+    if at and at + apart < _process.looked.get((work, run_id), 0):
         return True
-    _process.looked[work, run_id] = millis(process_runtime().now())
+    _process.looked[work, run_id] = millis(rt.now())
     return False
 
 
@@ -102,9 +112,28 @@ def hint_repr(hint: Hint) -> str:
     return f"({', '.join(part for part in parts if part)})"
 
 
+def serve_events(*, reads: bool) -> None:
+    """Say whether the processes of this worker read the event stream."""
+    _process.reads_events = reads
+
+
 def start_pulse() -> None:
-    """Tick in the background for as long as this process lives."""
+    """Tick in the background for as long as this process lives, and read the event stream where that is its task."""
     threading.Thread(target=_pulse, name="pulse", daemon=True).start()
+    if _process.reads_events:
+        threading.Thread(target=_read_events, name="events", daemon=True).start()
+
+
+def _read_events() -> None:
+    rt = process_runtime()
+    try:
+        client = connect(rt.settings.redis_url)
+    except ValueError:
+        log.error("the event stream cannot be read from this kind of REDIS_URL; the other doors are open")  # noqa: TRY400 - the URL may hold a password
+        return
+    _process.stream = EventStream(rt, client)
+    _process.stream.run()
+    client.close()
 
 
 def _pulse() -> None:
@@ -120,6 +149,9 @@ def _pulse() -> None:
 
 def stop_process() -> None:
     """Release what this process holds."""
+    if _process.stream is not None:
+        _process.stream.stop()
+        _process.stream = None
     if _process.runtime is not None and _process.pid == os.getpid():
         _process.runtime.close()
         _process.runtime = None

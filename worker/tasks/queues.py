@@ -12,3 +12,5 @@ class Queue(StrEnum):
     VOICE = "voice"
     INBOX = "inbox"
     RECONCILE = "reconcile"
+    EVENTS = "events"
+    """Queue events, and all work of the runs they started: nobody who waits for an answer waits behind a broadcast."""

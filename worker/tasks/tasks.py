@@ -6,8 +6,8 @@ from typing import Any
 
 from channels.messages import ChannelKind
 from worker.runtime import advance as advancing
+from worker.runtime import alerts, events, guarding, intake, launch, reconcile, scheduling, tick
 from worker.runtime import dispatch as dispatching
-from worker.runtime import intake, launch, reconcile, tick
 from worker.runtime.hints import Work
 from worker.tasks.app import app
 from worker.tasks.process import is_old, process_runtime
@@ -33,7 +33,7 @@ def doorway(work: Work) -> Callable[[Callable[[str, str], Report]], Any]:
 @doorway(Work.ENROLL)
 def enroll(tenant_id: str, run_id: str) -> Report:
     """Enroll the rest of a run's audience."""
-    return {"enrolled": launch.enroll(process_runtime(), tenant_id, run_id)}
+    return {"enrolled": launch.enroll(process_runtime(), tenant_id, run_id).people}
 
 
 @doorway(Work.ADVANCE)
@@ -46,6 +46,12 @@ def advance(tenant_id: str, run_id: str) -> Report:
 def cancel(tenant_id: str, run_id: str) -> Report:
     """Finish what a cancelled run left open."""
     return {"cancelled": launch.cancel_rest(process_runtime(), tenant_id, run_id)}
+
+
+@doorway(Work.SCHEDULE)
+def schedule(tenant_id: str, run_id: str) -> Report:
+    """Start a run whose moment has come, or look at the dates of its people."""
+    return {"started": scheduling.follow(process_runtime(), tenant_id, run_id)}
 
 
 def _dispatch(kind: ChannelKind, tenant_id: str, run_id: str) -> Report:
@@ -78,11 +84,30 @@ def apply_inbox(_tenant_id: str, _run_id: str) -> Report:
     return {"applied": intake.apply_inbox(process_runtime())}
 
 
+@doorway(Work.EVENTS)
+def apply_events(_tenant_id: str, _run_id: str) -> Report:
+    """Apply the events that have been accepted."""
+    return {"applied": events.apply_waiting(process_runtime())}
+
+
 @doorway(Work.RECONCILE)
 def resolve(_tenant_id: str, _run_id: str) -> Report:
     """Find out what became of attempts nobody told us about."""
     rt = process_runtime()
     return {"settled": rt.run(reconcile.reconcile(rt))}
+
+
+@doorway(Work.GUARD)
+def guard(_tenant_id: str, _run_id: str) -> Report:
+    """Pause the runs that have crossed their bounds."""
+    return {"changed": guarding.look(process_runtime())}
+
+
+@doorway(Work.ALERT)
+def alert(_tenant_id: str, _run_id: str) -> Report:
+    """Tell supervisors what has happened to runs."""
+    rt = process_runtime()
+    return {"told": rt.run(alerts.deliver(rt))}
 
 
 @app.task(name="control.tick")

@@ -21,7 +21,7 @@ def perform(walk: Walk, action: plan.AnyStep) -> None:
         walk.fail(str(error), "RENDER_FAILED", message)
 
 
-def _dispatch(walk: Walk, action: plan.AnyStep) -> None:  # noqa: C901 - one case per kind, nothing else
+def _dispatch(walk: Walk, action: plan.AnyStep) -> None:  # noqa: C901, PLR0912 - one case per kind, nothing else
     match action:
         case plan.Send():
             messages.send(walk, action)
@@ -31,6 +31,8 @@ def _dispatch(walk: Walk, action: plan.AnyStep) -> None:  # noqa: C901 - one cas
             waits.await_reply(walk, action)
         case plan.AwaitOutcome():
             waits.await_outcome(walk, action)
+        case plan.AwaitEvent():
+            waits.await_event(walk, action)
         case plan.GoTo():
             flow.go_to(walk, action)
         case plan.Choose():

@@ -41,18 +41,19 @@ def _message(walk: Walk, action: Send, key: MessageKey) -> Dispatch:
         channel=action.channel,
         to=own if action.to is None else action.to.render(facts),
         sender=action.sender,
-        content=_rendered(action.content, facts),
+        content=rendered(action.content, facts),
     )
 
 
-def _rendered(content: Content, facts: Facts) -> dict[str, Any]:
+def rendered(content: Content, facts: Facts) -> dict[str, Any]:
+    """Every text of a content for these facts. Raises RenderFailed."""
     return {key: _part(part, facts) for key, part in content.items()}
 
 
 def _part(part: "Template | Content | str | int", facts: Facts) -> Any:
     if isinstance(part, Template):
         return part.render(facts)
-    return part if isinstance(part, str | int) else _rendered(part, facts)
+    return part if isinstance(part, str | int) else rendered(part, facts)
 
 
 def _question_asked(walk: Walk, channel: ChannelKind) -> None:

@@ -1,18 +1,24 @@
-"""wait, waitForReply, waitForOutcome: what opens a wait, and what ends one.
+"""wait, waitForReply, waitForOutcome, waitForEvent: what opens a wait, and what ends one.
 
 1. A wait whose moment has passed does not suspend.
 2. A reply that came after the last message on its channel, but before anything waited for it, ends the next wait for a
-   reply at once: people answer faster than hand-overs are confirmed.
+   reply at once: people answer faster than hand-overs are confirmed. The last event that came is taken the same way.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 from worker.domain.enrollment import MessageKey, Progress, WaitKind
 from worker.domain.events import Replied
 from worker.engine.calendar import next_local, parse_moment
-from worker.engine.plan import AwaitOutcome, AwaitReply, Pause
+from worker.engine.plan import AwaitEvent, AwaitOutcome, AwaitReply, Pause
 from worker.engine.render import RenderFailed
 from worker.engine.walk import Walk
+
+_UNREAD: Final = "event.unread"
+"""The variable of the last event that no wait has taken. No document can name it: it has a dot."""
 
 
 def pause(walk: Walk, action: Pause) -> None:
@@ -77,6 +83,38 @@ def await_outcome(walk: Walk, action: AwaitOutcome) -> None:
         walk.suspend(WaitKind.OUTCOME, action.timeout, message=key)
 
 
+def await_event(walk: Walk, action: AwaitEvent) -> None:
+    """Wait until an event comes; one that nothing has waited for yet will do."""
+    unread = walk.variables.get(_UNREAD)
+    if unread and _is_meant(walk, action, unread):
+        _take_event(walk, unread)
+    else:
+        walk.suspend(WaitKind.EVENT, action.timeout)
+
+
+def event_came(walk: Walk, event: Mapping[str, Any]) -> None:
+    """An event about the contact: it ends a wait for it, or is remembered for the next one."""
+    action = walk.current() if walk.wait and walk.wait.kind is WaitKind.EVENT else None
+    if isinstance(action, AwaitEvent) and _is_meant(walk, action, event):
+        walk.wait = None
+        _take_event(walk, event)
+    else:
+        walk.remember(_UNREAD, event)
+
+
+def _is_meant(walk: Walk, action: AwaitEvent, event: Mapping[str, Any]) -> bool:
+    if event["type"] != action.event:
+        return False
+    facts = walk.facts()
+    return action.where is None or action.where.holds(replace(facts, roots={**facts.roots, "event": event}))
+
+
+def _take_event(walk: Walk, event: Mapping[str, Any]) -> None:
+    walk.remember("event", event)
+    walk.remember(_UNREAD, None)
+    walk.advance()
+
+
 def _message(walk: Walk, action_id: str) -> MessageKey | None:
     """The last message of that action, first in this state, then anywhere; without an id, the last one of all."""
     asked = [key for key in walk.messages if not action_id or key.action == action_id]
@@ -91,7 +129,7 @@ def timer_fired(walk: Walk) -> None:
         return
     walk.wait = None
     action = walk.current()
-    if isinstance(action, AwaitReply | AwaitOutcome) and action.on_timeout:
+    if isinstance(action, AwaitReply | AwaitOutcome | AwaitEvent) and action.on_timeout:
         walk.enter(walk.flow, action.on_timeout)
     else:
         walk.advance()

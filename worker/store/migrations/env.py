@@ -5,11 +5,11 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from worker.store import document_tables, tables
+from worker.store import document_tables, queue_tables, tables
 from worker.store.columns import metadata
 from worker.store.dialect import make_engine
 
-__all__ = ["document_tables", "tables"]  # imported, so that `metadata` knows them
+__all__ = ["document_tables", "queue_tables", "tables"]  # imported, so that `metadata` knows them
 
 
 def _run(connection: Connection) -> None:

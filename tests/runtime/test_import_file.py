@@ -1,0 +1,218 @@
+"""A file becomes a list: all of it, once, however often it is started and wherever it was stopped."""
+
+import csv
+import gc
+import itertools
+import sys
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from worker.runtime import import_file as importing
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.contact_file import UnreadableFile
+from worker.runtime.import_file import import_file
+from worker.runtime.settings import Settings
+from worker.store.document_tables import contact_list_members
+from worker.store.errors import ImportOvertaken
+from worker.store.facade import Store
+from worker.store.rows import ImportCounts
+
+TENANT = "default"
+
+
+@pytest.fixture
+def rt(store, database_url):
+    opened = Runtime(Settings(_env_file=None, database_url=database_url), store, lambda hint: None)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def people(tmp_path, monkeypatch):
+    """Thirty rows in batches of five; the twelfth repeats the second, the twentieth cannot be used."""
+    monkeypatch.setattr(importing, "BATCH", 5)
+    path = tmp_path / "people.csv"
+    lines = [f"+1202555{n:04d},p{n}@example.com,Ann{n}" for n in range(100, 130)]
+    lines[11], lines[19] = lines[1].replace("p101", "other"), "123,,Nobody"
+    path.write_text("phone,email,firstName\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def load(rt, path, **options):
+    options = {"list_name": "people", "region": "US", "rejects": path.with_suffix(".rejects")} | options
+    return import_file(rt, path, **options)
+
+
+def members(rt):
+    with rt.store.engine.connect() as conn:
+        return {row.contact_id: row.added_at for row in conn.execute(select(contact_list_members))}
+
+
+class Killed(BaseException):
+    """What ends a process in the middle."""
+
+
+class Mortal(Store):
+    """A store whose process dies when so many batches are committed."""
+
+    lives = 0
+
+    def import_contacts(self, *given, **options):
+        if self.lives == 0:
+            raise Killed
+        self.lives -= 1
+        return super().import_contacts(*given, **options)
+
+
+def killed_after(batches, rt, path, **options):
+    mortal = Mortal(rt.settings.database_url)
+    mortal.lives = batches
+    other = Runtime(rt.settings, mortal, lambda hint: None)
+    with pytest.raises(Killed):
+        load(other, path, **options)
+    other.close()
+
+
+def rejected(path):
+    with path.with_suffix(".rejects").open(encoding="utf-8-sig", newline="") as file:
+        return [(row["rejectedRow"], row["rejectedReason"]) for row in csv.DictReader(file)]
+
+
+def test_every_row_is_counted_and_whoever_is_new_is_on_the_list(rt, people):
+    result = load(rt, people)
+
+    assert (result.rows, result.accepted, result.rejected) == (30, 28, 2)
+    assert result.counts == ImportCounts(new=28)
+    assert len(members(rt)) == 28
+    assert [row for row, _ in rejected(people)] == ["13", "21"]
+    assert rejected(people)[0][1] == "is a duplicate of row 3: same phone"
+
+
+@pytest.mark.parametrize("batches", [1, 3, 5])
+def test_an_import_that_was_killed_goes_on_where_it_had_committed(rt, people, batches):
+    killed_after(batches, rt, people)
+    assert len(members(rt)) == 5 * batches
+    joined = members(rt)
+
+    result = load(rt, people)
+
+    assert result.resumed_after > 0
+    assert (result.rows, result.accepted, result.counts) == (30, 28, ImportCounts(new=28))
+    assert len(members(rt)) == 28
+    assert joined.items() <= members(rt).items()
+    assert [row for row, _ in rejected(people)] == ["13", "21"]
+
+
+def test_what_is_committed_is_not_sent_to_the_database_again(rt, people):
+    killed_after(4, rt, people)
+    mortal = Mortal(rt.settings.database_url)
+    mortal.lives = 2
+    other = Runtime(rt.settings, mortal, lambda hint: None)
+
+    load(other, people)
+
+    assert mortal.lives == 0
+    other.close()
+
+
+def test_a_file_that_was_changed_since_is_another_file(rt, people):
+    killed_after(3, rt, people)
+    people.write_text(people.read_text().replace("Ann100", "Anna"))
+
+    result = load(rt, people)
+
+    assert result.resumed_after == 0
+    assert result.counts == ImportCounts(new=13, updated=1, unchanged=14)
+
+
+def test_a_file_that_is_read_in_another_way_is_another_import(rt, people):
+    killed_after(3, rt, people)
+
+    assert load(rt, people, list_name="others").resumed_after == 0
+    assert load(rt, people).resumed_after > 0
+
+
+def test_the_same_file_twice_changes_nothing(rt, people):
+    load(rt, people)
+    joined = members(rt)
+
+    result = load(rt, people)
+
+    assert result.counts == ImportCounts(unchanged=28)
+    assert (result.resumed_after, members(rt)) == (0, joined)
+
+
+def test_known_people_among_new_ones_are_found(rt, people):
+    load(rt, people)
+    people.write_text(people.read_text().replace("+12025550103", "+12025550199").replace("p103@", "p199@"))
+
+    assert load(rt, people).counts == ImportCounts(new=1, unchanged=27)
+
+
+def test_of_two_imports_of_one_file_at_once_the_slower_ends(rt, people):
+    """Nothing is counted twice, and nobody is lost: the other one goes on."""
+
+    class Overtaken(Store):
+        turns = itertools.count()
+
+        def import_contacts(self, *given, **options):
+            if next(self.turns) == 2:
+                load(rt, people)
+            return super().import_contacts(*given, **options)
+
+    other = Runtime(rt.settings, Overtaken(rt.settings.database_url), lambda hint: None)
+
+    with pytest.raises(ImportOvertaken, match="let that one end"):
+        load(other, people)
+
+    assert len(members(rt)) == 28
+    other.close()
+
+
+def test_progress_reaches_the_end_of_the_file(rt, people):
+    told = []
+
+    load(rt, people, progress=told.append)
+
+    assert told == sorted(told)
+    assert told[-1] == people.stat().st_size
+
+
+def test_a_file_without_a_usable_row_leaves_no_trace_but_its_opt_outs(rt, tmp_path):
+    path = tmp_path / "nobody.csv"
+    path.write_text("phone,timezone,optOut\n+12025550100,Nowhere,yes\n")
+
+    result = load(rt, path)
+
+    assert (result.accepted, result.suppressed) == (0, 1)
+    assert rt.store.list_documents(TENANT, "contactlist") == []
+    assert rt.store.unsuppress(TENANT, None, "+12025550100")
+
+
+def test_a_refused_file_imports_nothing(rt, people):
+    people.write_bytes(people.read_bytes() + "+12025550150,x@example.com,Jörg\n".encode("cp1252"))
+
+    with pytest.raises(UnreadableFile):
+        load(rt, people, encoding="utf-8")
+
+    assert members(rt) == {}
+    assert not people.with_suffix(".rejects").exists()
+
+
+def test_afterwards_the_interpreter_is_as_it_was(rt, people):
+    before = (sys.getswitchinterval(), gc.get_threshold())
+
+    load(rt, people)
+    killed_after(0, rt, people, list_name="again")
+
+    assert (sys.getswitchinterval(), gc.get_threshold()) == before
+
+
+def test_a_result_says_what_came_of_the_file(rt, people):
+    said = load(rt, people).as_json()
+
+    assert said["rows"] == said["accepted"] + said["rejected"]
+    assert said["accepted"] == said["new"] + said["updated"] + said["unchanged"] + said["ofOthers"]
+    assert "28 of them new" in replace(load(rt, people), counts=ImportCounts(new=28)).sentence()

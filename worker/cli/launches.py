@@ -1,0 +1,151 @@
+"""`campaigns launch`: over whom, when, how carefully."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.definitions import AsJson
+from worker.cli.errors import Exit, Stop
+
+if TYPE_CHECKING:
+    from worker.domain.audience import Audience
+    from worker.runtime.launch import Launched
+
+Lists = Annotated[list[str] | None, typer.Option("--list", help="A contact list; may be given several times.")]
+Segment = Annotated[str, typer.Option(help="Only who matches: a query like plan:gold, or a saved segment.")]
+ExcludeLists = Annotated[list[str] | None, typer.Option("--exclude-list", help="Nobody who is on this list.")]
+ExcludeSegment = Annotated[str, typer.Option(help="Nobody who matches this query or saved segment.")]
+ExcludeRuns = Annotated[list[str] | None, typer.Option("--exclude-run", help="Nobody who is or was in this run.")]
+NotContacted = Annotated[str, typer.Option("--not-contacted-within", help="Nobody reached lately, like 7 days.")]
+Largest = Annotated[int, typer.Option(min=0, help="Refuse if more people than that belong; 0: as set elsewhere.")]
+Everyone = Annotated[bool, typer.Option("--everyone", help="All contacts are meant, without a list or a segment.")]
+CampaignOrPath = Annotated[
+    str,
+    typer.Argument(
+        metavar="CAMPAIGN",
+        help="A saved campaign (id or name), or a file or folder that defines one.",
+        show_default=False,
+    ),
+]
+
+
+def launch(
+    campaign: CampaignOrPath,
+    *,
+    contact_lists: Lists = None,
+    segment: Segment = "",
+    exclude_lists: ExcludeLists = None,
+    exclude_segment: ExcludeSegment = "",
+    exclude_runs: ExcludeRuns = None,
+    not_contacted_within: NotContacted = "",
+    largest: Largest = 0,
+    everyone: Everyone = False,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this person (contact id, number or mail address), to try it out; repeatable."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many people; 0: all.")] = 0,
+    canary: Annotated[
+        str, typer.Option(help="A part goes first, like 1% or 500; the rest follows if it goes well, else it pauses.")
+    ] = "",
+    draft: Annotated[bool, typer.Option("--draft", help="Check and keep it; `campaigns start` starts it.")] = False,
+    at: Annotated[datetime | None, typer.Option(help="Start by itself then, like 2026-12-01T09:00 (UTC).")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the events of the run that listens; its people finish there.")
+    ] = False,
+    speed: Annotated[
+        float,
+        typer.Option(min=1, max=1_000_000, help="Rehearse: this many seconds of waiting pass in one. Sandbox only."),
+    ] = 1.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="Even while a run of this campaign over this audience is going on.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Launch a campaign. Everything is checked first, and said; a refused launch changes nothing.
+
+    For example:
+
+    campaigns launch examples/renewal --list renewal
+
+    campaigns launch examples/renewal --to +12125550142
+
+    campaigns launch "Renewal Q4" --segment "plan:gold" --exclude-list vip --canary 1%
+    """
+    from worker.cli.context import open_runtime
+    from worker.cli.output import show
+    from worker.runtime import launch as launching
+    from worker.runtime.preflight import Launch
+    from worker.runtime.saving import read_campaign
+
+    said = audience_of(
+        contact_lists=contact_lists,
+        segment=segment,
+        exclude_lists=exclude_lists,
+        exclude_segment=exclude_segment,
+        exclude_runs=exclude_runs,
+        not_contacted_within=not_contacted_within,
+        largest=largest,
+        people=to,
+    )
+    with open_runtime() as rt:
+        path = Path(campaign)
+        campaign_id, documents = read_campaign(rt, path) if path.exists() else (campaign, ())
+        request = Launch(
+            tenant_id=rt.settings.tenant_id,
+            campaign=campaign_id,
+            audience=said,
+            speed=speed,
+            documents=documents,
+            again=again,
+            replace=replace,
+            limit=limit,
+            canary=canary,
+            draft=draft,
+            at=at,
+            everyone=everyone,
+        )
+        launched = launching.launch(rt, request)
+    data = {"runId": launched.run.run_id, "campaignId": launched.run.campaign_id, "status": launched.run.status}
+    show(data | {"warnings": list(launched.warns)}, as_json=as_json, text=_text(launched))
+
+
+def _text(launched: "Launched") -> str:
+    run = launched.run
+    words = {"draft": f"start it: campaigns start {run.run_id}", "scheduled": f"it starts at {run.next_at}"}
+    verb = {"draft": "kept as a draft", "scheduled": "scheduled"}.get(run.status, "launched")
+    warned = "".join(f"warning: {warning}\n" for warning in launched.warns)
+    return f"{warned}{verb} {run.run_id}\n" + words.get(run.status, f"watch it: campaigns status {run.run_id} --watch")
+
+
+def audience_of(
+    *,
+    contact_lists: list[str] | None,
+    segment: str,
+    exclude_lists: list[str] | None,
+    exclude_segment: str,
+    exclude_runs: list[str] | None,
+    not_contacted_within: str,
+    largest: int,
+    people: list[str] | None = None,
+) -> "Audience":
+    """Whom the options name."""
+    from worker.domain.audience import Audience
+    from worker.domain.durations import parse_duration
+
+    try:
+        within = parse_duration(not_contacted_within) if not_contacted_within else None
+    except ValueError as error:
+        raise Stop(f"--not-contacted-within {error}", Exit.BAD_INPUT) from None
+    return Audience(
+        people=tuple(people or ()),
+        lists=tuple(contact_lists or ()),
+        segment=segment,
+        exclude_lists=tuple(exclude_lists or ()),
+        exclude_segment=exclude_segment,
+        exclude_runs=tuple(exclude_runs or ()),
+        contacted_within=within,
+        largest=largest,
+    )

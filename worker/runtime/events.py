@@ -1,0 +1,180 @@
+"""Queue events: read, accepted, applied. Three doors lead here, and all do the same.
+
+1. Accepted means committed: an event is in the database before anybody is told that we have it. From then on neither
+   the broker nor this process is needed for it.
+2. Who can be answered is told what cannot be read, and nothing is kept. What comes through the other doors is kept
+   dead, with the reason.
+3. What has been accepted is applied at once by the same process; what that leaves undone the tick finds when the lease
+   is over.
+4. An event that cannot be applied is set aside and tried again; it does not stop the rest.
+"""
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.exc import DataError
+
+from worker.domain.faults import Invalid
+from worker.domain.queue_event import LARGEST, MALFORMED, QueueEvent, read_event
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.hints import Hint, Work
+from worker.schema import strict_json
+from worker.schema.strict_json import NotStrict
+from worker.store.event_rows import EventEntry, EventRow
+
+log = structlog.get_logger()
+
+BATCH: Final = 500
+BUDGET_SECONDS: Final = 3.0
+"""How long one task keeps applying; the tick hints again at what is left."""
+PURGED_AT_ONCE: Final = 2000
+_NOTE_LONGEST: Final = 500
+_OURS: Final = (LookupError, TypeError, ValueError, DataError)
+"""What one event may raise, in us or in a database that cannot hold it. Anything else concerns them all."""
+
+
+def read(rt: Runtime, value: Any, key: str = "") -> EventEntry:
+    """An event as a caller who hears of it sent it. `key` is the one of the request. Raises Invalid."""
+    return _entry(read_event(value, received_at=rt.now(), region=rt.settings.default_region, key=key))
+
+
+def read_text(rt: Runtime, text: str | bytes) -> EventEntry:
+    """An event as somebody sent it who hears nothing of it. What cannot be read is dead, under a key of ours."""
+    raw = text.encode() if isinstance(text, str) else text
+    try:
+        return read(rt, _json(raw))
+    except Invalid as error:
+        return _malformed(rt, raw, "; ".join(map(str, error.faults)))
+    except NotStrict as error:
+        return _malformed(rt, raw, "; ".join([str(error), *map(str, error.faults)]))
+    except ValueError as error:
+        return _malformed(rt, raw, str(error))
+
+
+def _json(raw: bytes) -> Any:
+    if len(raw) > LARGEST:
+        raise ValueError(f"has {len(raw):,} bytes; an event has at most {LARGEST:,}, and it was not kept")
+    try:
+        return strict_json.read(raw.decode())
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8") from None
+
+
+def _entry(event: QueueEvent) -> EventEntry:
+    return EventEntry(key=event.key, type=event.type, occurred_at=event.occurred_at, payload=event.to_json())
+
+
+def _malformed(rt: Runtime, raw: bytes, why: str) -> EventEntry:
+    shown = raw.decode(errors="backslashreplace") if len(raw) <= LARGEST else ""
+    return EventEntry(
+        key=f"{MALFORMED}{hashlib.sha256(raw).hexdigest()[:32]}",
+        type="",
+        occurred_at=rt.now(),
+        payload={"malformed": shown},
+        note=why[:_NOTE_LONGEST],
+    )
+
+
+def accept(rt: Runtime, entries: Sequence[EventEntry]) -> list[EventRow]:
+    """Commit these. Returns those that are new, to be applied by us. Raises whatever the database raises."""
+    return rt.store.accept_events(rt.settings.tenant_id, entries, rt.now(), lease=_lease(rt))
+
+
+def take(rt: Runtime, texts: Sequence[str | bytes]) -> int:
+    """Read, accept and apply. Returns how many were new and could be read."""
+    rows = accept(rt, [read_text(rt, text) for text in texts])
+    apply(rt, rows)
+    return len(rows)
+
+
+def apply_waiting(rt: Runtime) -> int:
+    """Apply what waits, until a batch is not full or the time is up. Returns how many events were done with."""
+    done = 0
+    ends = rt.clock.elapsed() + BUDGET_SECONDS
+    while rt.clock.elapsed() < ends and rt.store.events_are_waiting(rt.settings.tenant_id):
+        rows = rt.store.claim_events(rt.settings.tenant_id, limit=BATCH, lease=_lease(rt))
+        done += apply(rt, rows)
+        if len(rows) < BATCH:
+            break
+    return done
+
+
+def apply(rt: Runtime, rows: Sequence[EventRow]) -> int:
+    """Apply events that we hold, all of them in one transaction; if one of them breaks it, each by itself."""
+    if not rows:
+        return 0
+    try:
+        return _apply(rt, rows)
+    except _OURS as error:
+        if len(rows) > 1:
+            return sum(apply(rt, [row]) for row in rows)
+        [row] = rows
+        log.exception("event cannot be applied", row=row.event_id)
+        rt.store.defer_event(row.event_id, f"cannot be applied: {type(error).__name__}; see the log")
+        return 0
+
+
+def _apply(rt: Runtime, rows: Sequence[EventRow]) -> int:
+    tenant_id, applied = rt.settings.tenant_id, None
+    while applied is None:
+        listening = {run_id: rt.listening(tenant_id, run_id) for run_id in rt.store.listening_runs(tenant_id)}
+        applied = rt.store.apply_events(tenant_id, rows, listening, rt.now())
+    for run_id, count in applied.runs.items():
+        # Each batch has a hint of its own: one that was held back would leave its people to the tick.
+        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, count, share=1, urgent=run_id in applied.urgent))
+    return applied.done
+
+
+def replay(rt: Runtime, key: str = "") -> int:
+    """Let a dead event be applied anew, or all of them. Returns how many."""
+    count = rt.store.replay_events(rt.settings.tenant_id, key)
+    if count:
+        rt.hint(Hint(Work.EVENTS, rt.settings.tenant_id, count=count))
+    return count
+
+
+def purge(rt: Runtime) -> int:
+    """Forget events, and with them their keys, that are older than EVENT_KEY_DAYS. Returns how many."""
+    before = rt.now() - timedelta(days=rt.settings.event_key_days)
+    purged = 0
+    while step := rt.store.purge_events(rt.settings.tenant_id, before, limit=PURGED_AT_ONCE):
+        purged += step
+    return purged
+
+
+def _lease(rt: Runtime) -> timedelta:
+    return timedelta(seconds=rt.settings.inbox_lease_seconds)
+
+
+class Applying:
+    """Applies what an HTTP process has accepted, in the background: many requests in one transaction."""
+
+    def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
+        self._waiting: list[EventRow] = []
+        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="events")
+
+    def add(self, rows: Sequence[EventRow]) -> None:
+        """Apply these soon. Nobody waits for it; what fails here is applied when the lease is over."""
+        if rows:
+            with self._lock:
+                self._waiting += rows
+            self._thread.submit(self._apply)
+
+    def close(self) -> None:
+        """Wait until what was added has been applied."""
+        self._thread.shutdown()
+
+    def _apply(self) -> None:
+        with self._lock:
+            rows, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        try:
+            apply(self._rt, rows)
+        except Exception:
+            log.exception("events left to the tick", count=len(rows))

@@ -1,0 +1,122 @@
+"""What a launch makes: a run of what was gathered, running, kept as a draft, or waiting for its schedule."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from worker.domain.audience import read_audience
+from worker.domain.campaign import Campaign
+from worker.domain.run import Canary, Run, RunStatus
+from worker.domain.schedule import GRACE, Schedule
+from worker.engine.calendar import whole_millis, zone_of
+from worker.engine.schedule import is_past, upcoming
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.errors import CannotLaunch
+from worker.runtime.mailers import accounts_of
+from worker.runtime.preflight import Launch, Snapshot, canary_share
+
+_UTC = ZoneInfo("UTC")
+
+
+def make_run(rt: Runtime, request: Launch, snapshot: Snapshot) -> Run:
+    """The run of a launch. Raises CannotLaunch where its moment has passed, or its schedule has nothing more."""
+    run = running(rt, request, snapshot)
+    if request.draft:
+        return replace(run, status=RunStatus.DRAFT, started_at=None)
+    if request.at is not None:
+        return _waiting(run, _single(request.at, run.created_at))
+    schedule = Campaign.parse(run.campaign, rt.settings.default_region).starts_by
+    if schedule is not None and schedule.has_dates and (request.canary or request.limit):
+        raise CannotLaunch(["--canary and --limit are for an audience that starts together; here each has a date"])
+    if schedule is None or schedule.has_dates:
+        return run
+    first = upcoming(schedule, zone_for(schedule, run), run.created_at)
+    if first is None:
+        raise CannotLaunch(["its schedule has nothing more after now; change it, or take it out to start at once"])
+    return replace(_waiting(run, first.at), series=run.run_id, occurrence=first.at)
+
+
+def running(rt: Runtime, request: Launch, snapshot: Snapshot) -> Run:
+    """The run as it is once it has started, now. With dates of people it is open, and looks at them at once."""
+    now = rt.now()
+    listening = snapshot.chosen is None
+    share = canary_share(rt, request, snapshot, now)
+    schedule = Campaign.parse(snapshot.campaign.data, rt.settings.default_region).starts_by
+    has_dates = schedule is not None and schedule.has_dates
+    accounts = accounts_of(Campaign.parse(snapshot.campaign.data), snapshot.email_accounts)
+    return Run(
+        tenant_id=request.tenant_id,
+        run_id=new_run_id(rt),
+        campaign_id=snapshot.campaign.id,
+        status=RunStatus.RUNNING,
+        campaign=snapshot.campaign.data,
+        workflows=snapshot.workflows,
+        dispositions=snapshot.dispositions,
+        options={
+            "speed": request.speed,
+            "rehearsal": rt.settings.rehearsal,
+            "defaultTimezone": rt.settings.default_timezone,
+            "limit": request.limit,
+            "said": _said(request),
+            **({"emailAccounts": accounts} if accounts else {}),
+        },
+        contact_list_id=snapshot.only_list,
+        selection=snapshot.chosen.wire if snapshot.chosen else {},
+        guarding={"canary": {"share": share}} if share else {},
+        canary=Canary.ENROLLING if share else Canary.NONE,
+        open_ended=listening or has_dates,
+        urgent=listening,
+        enrolled=False,
+        created_at=now,
+        started_at=now,
+        next_at=now if has_dates else None,
+    )
+
+
+def new_run_id(rt: Runtime) -> str:
+    return f"run_{rt.store.new_id()}".lower()
+
+
+def said_again(run: Run) -> Launch:
+    """The launch that made this run, as it is to be made again when its moment comes: from saved documents."""
+    said: Mapping[str, Any] = run.options.get("said", {})
+    return Launch(
+        tenant_id=run.tenant_id,
+        campaign=run.campaign_id,
+        audience=read_audience(said.get("audience"))[0],
+        speed=float(run.options.get("speed", 1)),
+        again=True,
+        limit=int(run.options.get("limit", 0)),
+        canary=str(said.get("canary", "")),
+        everyone=bool(said.get("everyone", False)),
+    )
+
+
+def zone_for(schedule: Schedule, run: Run) -> ZoneInfo:
+    """The zone of a schedule: its own, else the one the installation had at the launch."""
+    return zone_of(schedule.timezone or str(run.options.get("defaultTimezone", ""))) or _UTC
+
+
+def _said(request: Launch) -> dict[str, Any]:
+    """What the launch said, besides the campaign; short where it said nothing."""
+    lists = (request.contact_list, *request.audience.lists) if request.contact_list else request.audience.lists
+    said = {
+        "audience": replace(request.audience, lists=lists).to_wire(),
+        "canary": request.canary,
+        "everyone": request.everyone,
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _waiting(run: Run, at: datetime) -> Run:
+    return replace(run, status=RunStatus.SCHEDULED, started_at=None, next_at=at)
+
+
+def _single(at: datetime, now: datetime) -> datetime:
+    """The moment of `--at`, in UTC where it names no zone."""
+    moment = whole_millis((at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC))
+    if is_past(moment, now, GRACE):
+        raise CannotLaunch([f"{moment:%Y-%m-%d %H:%M} UTC has passed; leave --at out to start at once"])
+    return moment

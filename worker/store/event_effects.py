@@ -1,0 +1,246 @@
+"""What accepted events lead to: people enter runs that listen, or leave what they have open. One transaction a batch.
+
+1. An event is marked in the transaction in which it has its effect; what follows from it is there once, or not at all.
+2. The runs are held in their status, and each contact is locked before it is asked what is known of them: two events
+   of one person cannot both find that nobody has entered yet.
+3. Who leaves is ended here, and what was queued for them is settled: nothing of it is sent after this commit. A message
+   in flight that comes back to the queue is stopped by the gate.
+4. Events are applied in the order in which they were accepted; one batch may bring somebody in and take them out again.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from worker.domain.events import Happened
+from worker.domain.queue_event import QueueEvent
+from worker.domain.run import UNDER_WAY
+from worker.engine.render import Facts
+from worker.engine.triggers import Earlier, Enroll, Listening, PassOver
+from worker.store import dialect, event_enrollments, event_people, events, signals
+from worker.store.dialect import fixed_list
+from worker.store.document_tables import contacts
+from worker.store.event_enrollments import Open
+from worker.store.event_people import Person, Unknown
+from worker.store.event_rows import Applied, EventRow, EventStatus
+from worker.store.tables import runs
+
+_NOTE_LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """A run that is under way and hears an event of the batch. `takes`: whether people may still enter."""
+
+    run_id: str
+    campaign_id: str
+    takes: bool
+    urgent: bool
+    hears: Listening
+
+    def brings_in(self, event_type: str) -> bool:
+        return self.takes and event_type in self.hears.triggers
+
+    def takes_out(self, event_type: str) -> bool:
+        return event_type in self.hears.cancel_on
+
+    def awaits(self, event_type: str) -> bool:
+        return event_type in self.hears.awaits
+
+    def concerns(self, event_type: str) -> bool:
+        """Whether it does anything about it to those who are in."""
+        return self.takes_out(event_type) or self.awaits(event_type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is known of the people of a batch; brought up to date as it is gone through."""
+
+    earlier: dict[tuple[str, str], Earlier]
+    """By campaign and contact."""
+    open: dict[tuple[str, str], list[Open]]
+    """By run and contact."""
+
+
+def apply(
+    conn: Connection, tenant_id: str, rows: Sequence[EventRow], listening: Mapping[str, Listening], now: datetime
+) -> Applied | None:
+    """Apply claimed events. `listening`: what each run under way listens to.
+
+    None, and nothing is done, if there is one it does not know.
+    """
+    going_on = under_way(conn, tenant_id)
+    if not going_on <= listening.keys():
+        return None
+    types = {row.type for row in rows}
+    heard = _hold(conn, tenant_id, {run: listening[run] for run in going_on if listening[run].types & types})
+    claimed = events.lock(conn, rows)
+    notes = {row.event_id: (EventStatus.DEAD, f"no campaign listens to {row.type}") for row in claimed}
+    meant = _meant(conn, tenant_id, claimed, heard, now)
+    batch = _Batch(conn, heard, _look_up(conn, tenant_id, heard, meant), now)
+    for row, event, person in meant:
+        if isinstance(person, Unknown):
+            notes[row.event_id] = (EventStatus.APPLIED if person.matters_not else EventStatus.DEAD, str(person))
+        else:
+            notes[row.event_id] = (EventStatus.APPLIED, "; ".join(batch.react(event, person))[:_NOTE_LONGEST])
+    touched = _write(conn, tenant_id, batch.known, now)
+    events.finish(conn, notes)
+    dead = sum(status is EventStatus.DEAD for status, _ in notes.values())
+    return Applied(runs=touched, urgent=frozenset(r.run_id for r in heard if r.urgent), done=len(notes), dead=dead)
+
+
+def under_way(conn: Connection, tenant_id: str) -> set[str]:
+    """The runs that may do something about an event."""
+    query = select(runs.c.run_id).where(
+        runs.c.tenant_id == tenant_id, runs.c.status.in_(fixed_list(UNDER_WAY)), runs.c.finished_at.is_(None)
+    )
+    return set(conn.execute(query).scalars())
+
+
+def _hold(conn: Connection, tenant_id: str, listening: Mapping[str, Listening]) -> list[_Run]:
+    """These runs as far as they are under way; their status does not change until the end of this transaction."""
+    if not listening:
+        return []
+    query = (
+        select(runs.c.run_id, runs.c.campaign_id, runs.c.open_ended, runs.c.enrolled, runs.c.urgent)
+        .where(
+            runs.c.tenant_id == tenant_id,
+            runs.c.run_id.in_(sorted(listening)),
+            runs.c.status.in_(fixed_list(UNDER_WAY)),
+        )
+        .order_by(runs.c.run_id)
+        .with_for_update(read=True)
+    )
+    return [
+        _Run(
+            run_id=row.run_id,
+            campaign_id=row.campaign_id,
+            takes=row.open_ended and not row.enrolled,
+            urgent=row.urgent,
+            hears=listening[row.run_id],
+        )
+        for row in conn.execute(query).all()
+    ]
+
+
+_Meant = tuple[EventRow, QueueEvent, Person | Unknown]
+
+
+def _meant(
+    conn: Connection, tenant_id: str, rows: Sequence[EventRow], heard: Sequence[_Run], now: datetime
+) -> list[_Meant]:
+    """The events that some run hears, with the people they are about, who are locked.
+
+    Nobody is made of an event that could only take them out.
+    """
+    bringing = {row.type: any(run.brings_in(row.type) for run in heard) for row in rows}
+    wanted = [row for row in rows if bringing[row.type] or any(run.concerns(row.type) for run in heard)]
+    if not wanted:
+        return []
+    read = [QueueEvent.from_json(row.type, row.key, row.occurred_at, row.payload) for row in wanted]
+    about = [(event.contact, bringing[event.type]) for event in read]
+    people = event_people.find_or_make(conn, tenant_id, about, now)
+    ids = sorted({person.row.contact_id for person in people if isinstance(person, Person)})
+    given = dialect.ids(conn, "contact_id", ids)
+    conn.execute(
+        select(contacts.c.contact_id)
+        .where(contacts.c.tenant_id == tenant_id, contacts.c.contact_id.in_(select(given.c.contact_id)))
+        .order_by(contacts.c.contact_id)
+        .with_for_update(key_share=True)
+    ).all()
+    return list(zip(wanted, read, people, strict=True))
+
+
+def _look_up(conn: Connection, tenant_id: str, heard: Sequence[_Run], meant: Sequence[_Meant]) -> _Known:
+    """What is known of these people in the runs that do something about their events."""
+    entering: dict[str, set[str]] = defaultdict(set)
+    leaving: set[tuple[str, str]] = set()
+    for _, event, person in meant:
+        if isinstance(person, Person) and not person.is_new:
+            contact_id = person.row.contact_id
+            for run in heard:
+                if run.brings_in(event.type):
+                    entering[run.campaign_id].add(contact_id)
+                if run.concerns(event.type):
+                    leaving.add((run.run_id, contact_id))
+    return _Known(
+        earlier=event_enrollments.earlier_of(conn, tenant_id, entering),
+        open=event_enrollments.open_of(conn, tenant_id, leaving),
+    )
+
+
+class _Batch:
+    """Goes through the events of a batch and keeps what is known up to date. Nothing is written yet."""
+
+    def __init__(self, conn: Connection, heard: Sequence[_Run], known: _Known, now: datetime) -> None:
+        self._conn, self._heard, self._now = conn, heard, now
+        self.known = known
+
+    def react(self, event: QueueEvent, person: Person) -> Iterator[str]:
+        """What an event does in each run that hears it, in words."""
+        told = {
+            "type": event.type,
+            "key": event.key,
+            "data": event.data,
+            "occurredAt": event.occurred_at.isoformat(timespec="milliseconds"),
+        }
+        roots = {"event": told, "contact": person.row.fields}
+        for run in self._heard:
+            if run.takes_out(event.type):
+                yield self._leave(roots, run, person.row.contact_id)
+            if run.awaits(event.type):
+                yield self._tell(told, run, person.row.contact_id)
+            if run.brings_in(event.type):
+                yield self._enter(roots, run, person.row.contact_id)
+
+    def _leave(self, roots: Mapping[str, Any], run: _Run, contact_id: str) -> str:
+        """Take the person out of what this event ends."""
+        event_type, left = roots["event"]["type"], 0
+        for one in self.known.open.get((run.run_id, contact_id), ()):
+            start = {} if one.start is None else {"start": one.start}
+            if not one.reason and run.hears.leaves(Facts(roots={**roots, **start}, now=self._now), event_type):
+                one.reason = f"taken out by the event {event_type}"
+                left += 1
+        return f"taken out of {run.run_id}" if left else f"nothing to end in {run.run_id}"
+
+    def _tell(self, event: Mapping[str, Any], run: _Run, contact_id: str) -> str:
+        """Let those hear of it who may be waiting for it."""
+        told = [one for one in self.known.open.get((run.run_id, contact_id), ()) if not one.reason]
+        for one in told:
+            one.news.append(Happened(event=event))
+        return f"told {run.run_id}" if told else f"nobody to tell in {run.run_id}"
+
+    def _enter(self, roots: Mapping[str, Any], run: _Run, contact_id: str) -> str:
+        """Bring the person in, unless the campaign does not want them."""
+        event, key = roots["event"], (run.campaign_id, contact_id)
+        earlier = self.known.earlier.get(key, Earlier())
+        match run.hears.enters(Facts(roots=roots, now=self._now), event["type"], earlier):
+            case PassOver(reason):
+                return f"passed over by {run.run_id}: {reason}"
+            case Enroll():
+                entered = Open(
+                    enrollment_id=dialect.new_id(self._conn),
+                    run_id=run.run_id,
+                    contact_id=contact_id,
+                    start=event,
+                    entering=sha256(event["key"].encode()).hexdigest()[:32],
+                )
+                self.known.open.setdefault((run.run_id, contact_id), []).append(entered)
+                self.known.earlier[key] = Earlier(entered_at=self._now, is_in=True)
+                return f"entered {run.run_id}"
+
+
+def _write(conn: Connection, tenant_id: str, known: _Known, now: datetime) -> Counter[str]:
+    """Write who entered and who left. Returns how many by run."""
+    everybody = [one for opened in known.open.values() for one in opened]
+    entering = [one for one in everybody if one.entering]
+    event_enrollments.enter(conn, tenant_id, entering, now)
+    leaving = {one.enrollment_id: one.reason for one in everybody if one.reason and not one.entering}
+    event_enrollments.end(conn, tenant_id, leaving, now)
+    signals.post(conn, [(tenant_id, one.enrollment_id, event) for one in everybody for event in one.news], now)
+    return Counter(one.run_id for one in everybody if one.entering or one.reason or one.news)
