@@ -205,7 +205,10 @@ class TestALaunch:
     def test_names_the_lists_there_are(self, desk, run, people):
         assert "there are people" in run("launch", RENEWAL, "--list", "nobody", **SANDBOX).err
         run("import", desk.write("others.csv", LIST))
-        assert "name the contact list with --list; there are others, people" in run("launch", RENEWAL, **SANDBOX).err
+        assert (
+            "name the contact list with --list, or a segment with --segment; there are others, people"
+            in run("launch", RENEWAL, **SANDBOX).err
+        )
 
     def test_of_a_folder_with_no_campaign_says_so(self, desk, run, people):
         folder = desk.renewal()

@@ -35,7 +35,7 @@ class Site(House):
     def find_run(self, request: Launch) -> None:
         """The run that was launched; where none was, its owner launches it now."""
         runs = self.store.find_runs(TENANT)
-        self.run_id = (runs[0] if runs else launch(self.rt, request)).run_id
+        self.run_id = (runs[0] if runs else launch(self.rt, request).run).run_id
 
     @staticmethod
     def strangers(count: int) -> list[ContactRow]:

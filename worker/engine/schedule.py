@@ -60,6 +60,15 @@ def firings(schedule: Schedule, zone: ZoneInfo, after: datetime) -> Iterator[Fir
     yield from _increasing(schedule, zone, _wall(after, first), after)
 
 
+def upcoming(schedule: Schedule, zone: ZoneInfo, now: datetime) -> Firing | None:
+    """What a launch now waits for: the next firing, or a single wave that still reaches somebody."""
+    found = next(firings(schedule, zone, now), None)
+    if found is not None or not isinstance(schedule.timing, At):
+        return found
+    past = firings(schedule, zone, now - _WAVE - schedule.grace)
+    return next((firing for firing in takewhile(lambda one: one.at <= now, past) if now <= firing.until), None)
+
+
 def firing_at(schedule: Schedule, zone: ZoneInfo, at: datetime) -> Firing:
     """The firing that begins at this instant, as `Firing.at` has it, whether or not the schedule still has it."""
     if not schedule.per_contact:
@@ -137,12 +146,3 @@ def _exists(schedule: Schedule, zone: ZoneInfo, firing: Firing) -> bool:
 
 def _wall(moment: datetime, zone: ZoneInfo) -> datetime:
     return whole_millis(moment.astimezone(zone).replace(tzinfo=None))
-
-
-def upcoming(schedule: Schedule, zone: ZoneInfo, now: datetime) -> Firing | None:
-    """What a launch now waits for: the next firing, or a single wave that still reaches somebody."""
-    found = next(firings(schedule, zone, now), None)
-    if found is not None or not isinstance(schedule.timing, At):
-        return found
-    past = firings(schedule, zone, now - _WAVE - schedule.grace)
-    return next((firing for firing in takewhile(lambda one: one.at <= now, past) if now <= firing.until), None)
