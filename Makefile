@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import chaos chaos-controls clean install install-dev lock
+.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import bench-launch chaos chaos-controls clean install install-dev lock
 
 demo: .venv/installed
 	@$(BIN)/campaigns demo
@@ -41,6 +41,10 @@ bench-events: .venv/installed-dev
 # An import against a bare bulk load of the same million rows, on both databases, in turn.
 bench-import: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks.importing
+
+# A launch over a million people: until the first message, until the last is enrolled; on both databases.
+bench-launch: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks.launching
 
 chaos: SECONDS ?= 600
 chaos: CONTACTS ?= 10000

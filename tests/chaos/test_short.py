@@ -1,4 +1,4 @@
-"""The chaos run in its short form: every kind of fault, a thousand people, a minute and a half."""
+"""The chaos run in its short form: every kind of fault, a thousand people, a minute."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 280
 
 
 def test_everybody_gets_each_message_once_whatever_breaks(tmp_path):
-    words = ("--seconds", "90", "--contacts", "1000", "--seed", "1", "--data-dir", str(tmp_path))
+    words = ("--seconds", "60", "--contacts", "1000", "--seed", "1", "--data-dir", str(tmp_path))
     command = (sys.executable, "-m", "tests.chaos.run", *words)
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -11,10 +11,9 @@ from pyarrow import parquet
 
 from worker.runtime import csv_file
 from worker.runtime.contact_file import FileFormat, UnreadableFile
-from worker.runtime.import_row import Imported, Rejected
+from worker.runtime.import_row import Imported, Person, Rejected
 from worker.runtime.import_seen import Seen
 from worker.runtime.importing import open_audience
-from worker.store.rows import ContactRow
 
 
 @pytest.fixture
@@ -243,16 +242,27 @@ def test_quoted_cells_may_reach_from_one_piece_of_the_file_into_the_next(read, m
 
 
 def person(n):
-    return ContactRow(phone=f"+1{n}", email=f"p{n}@example.com", external_id=str(n))
+    return Person(phone=f"+1{n}", email=f"p{n}@example.com", external_id=str(n))
 
 
-@pytest.mark.parametrize("most_slots", [16, 64, 4096], ids=["on disk", "on disk after growing", "in memory"])
-def test_whoever_was_seen_is_known_however_many_there_are(most_slots):
-    seen = Seen(most_slots)
+@pytest.mark.parametrize("slots", [4, 1024, 4096], ids=["on disk", "half of them on disk", "in memory"])
+def test_whoever_was_seen_is_known_however_many_there_are(slots):
+    seen = Seen(slots)
 
     assert [seen.twin(n, person(n)) for n in range(1, 500)] == [None] * 499
     assert seen.twin(600, person(7)) == (7, "phone")
-    assert seen.twin(601, ContactRow(email="p400@example.com", phone="+1new")) == (400, "email")
-    assert seen.twin(602, ContactRow(phone="+1new")) is None
-    assert seen.twin(603, ContactRow(external_id="+1new")) is None
+    assert seen.twin(601, Person(email="p400@example.com", phone="+1new")) == (400, "email")
+    assert seen.twin(602, Person(phone="+1new")) is None
+    assert seen.twin(603, Person(external_id="+1new")) is None
+    seen.close()
+
+
+def test_a_row_that_is_a_duplicate_keeps_nobody_out():
+    seen = Seen(64)
+
+    assert seen.twin(1, Person(phone="+1")) is None
+    assert seen.twin(2, Person(phone="+1", email="b@example.com")) == (1, "phone")
+    assert seen.twin(3, Person(email="b@example.com")) is None
+    assert seen.twin(1 << 30, Person(phone="+2")) is None
+    assert seen.twin(1 << 31, Person(phone="+2")) == (1 << 30, "phone")
     seen.close()

@@ -2,7 +2,7 @@
 
 from tests.simulation.series import explain, play
 
-RUNS = 500
+RUNS = 340
 
 
 def test_whatever_happens_nobody_is_written_to_twice_and_nobody_is_forgotten():

@@ -27,7 +27,8 @@ _LONGEST_PREFIX: Final = 7
 def is_valid(e164: str) -> bool:
     """Whether a number that has the shape is in a range that is in use."""
     digits = e164[2:]
-    return any(_pattern(kinds).fullmatch(digits) for kinds in (_OF_A_PLACE, _MOBILE, _NOT_OF_A_PLACE))
+    found = _pattern(_OF_A_PLACE).fullmatch(digits) or _pattern(_MOBILE).fullmatch(digits)
+    return bool(found or _pattern(_NOT_OF_A_PLACE).fullmatch(digits))
 
 
 def zones(e164: str) -> tuple[str, ...]:

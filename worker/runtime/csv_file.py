@@ -116,7 +116,7 @@ def _plain(lines: _Lines, delimiter: str, width: int) -> Iterator[Row]:
     number = first - 1
     try:
         for number, found in enumerate(csv.reader(given, delimiter=delimiter, quoting=csv.QUOTE_NONE), start=first):
-            cells = [cell.strip() for cell in found]
+            cells = list(map(str.strip, found))
             if not any(cells):
                 continue
             if len(cells) == width:

@@ -30,7 +30,10 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Where things stand. `phones` and `emails` are indexes, the best first; -1 is a column that is not there."""
+    """Where things stand. `phones` and `emails` are indexes, the best first; -1 is a column that is not there.
+
+    `read` are all that are more than attributes.
+    """
 
     phones: tuple[int, ...]
     emails: tuple[int, ...]
@@ -40,6 +43,7 @@ class Columns:
     country: int
     opt_outs: tuple[OptOut, ...]
     attributes: tuple[tuple[int, str], ...]
+    read: frozenset[int]
 
 
 _PHONES: Final = [
@@ -143,6 +147,7 @@ def columns_of(header: Sequence[str], called: Mapping[str, str] | None = None) -
             for index, key in enumerate(keys)
             if key and index not in used
         ),
+        read=frozenset({*phones, *emails, *single, *(opt_out.index for opt_out in opt_outs)}),
     )
 
 

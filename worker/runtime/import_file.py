@@ -4,13 +4,13 @@
 2. Importing the same file again changes nothing but what changed in the file.
 3. An import that was killed goes on where it had committed when it is started again: the file is read from the start,
    so that duplicates, rejects and counts are the same as without, and what is committed is not sent to the database.
-4. Rows are read and checked in a thread of their own while the database takes in those before them.
+4. Rows are read and checked while the database takes in those before them: of a large file in a process of their own,
+   so that two cores have work, else in a thread.
 5. Of a file without a usable row only the opt-outs are kept; there is no list for it.
 """
 
-import gc
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -19,21 +19,23 @@ from typing import Any, Final
 from ulid import ULID
 
 from worker.runtime.ahead import ahead
+from worker.runtime.apart import apart
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.contact_file import FileFormat, Progress, nobody
 from worker.runtime.errors import NotWritable
-from worker.runtime.import_row import Imported, Rejected
+from worker.runtime.import_batches import Batch, batches
 from worker.runtime.importing import Audience, open_audience
 from worker.runtime.reject_file import RejectFile
 from worker.store.codec import to_json
 from worker.store.document_rows import DocumentType
 from worker.store.errors import NotAllNew
-from worker.store.rows import ContactRow, ImportCounts, ImportStep, Suppression
+from worker.store.rows import ImportCounts, ImportStep
 
 BATCH: Final = 5_000
 """Rows in one transaction."""
 
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
+LARGE: Final = 4 << 20
+"""Bytes of a file from which on a process of its own to read it is worth its start: some 40,000 rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,35 +81,6 @@ class ImportResult:
         )
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Rows of the file that follow each other, read and checked. `place`: how many bytes of it are read."""
-
-    people: list[ContactRow] = field(default_factory=list, repr=False)
-    suppressions: list[Suppression] = field(default_factory=list, repr=False)
-    row: int = 0
-    rows: int = 0
-    rejected: int = 0
-    suppressed: int = 0
-    place: int = 0
-
-    @property
-    def size(self) -> int:
-        return len(self.people) + len(self.suppressions)
-
-    def add(self, item: Imported | Rejected) -> None:
-        """Take one row; what is opted out holds even where the row is rejected."""
-        self.row = item.row
-        self.rows += 1
-        if item.suppressions:
-            self.suppressed += 1
-            self.suppressions += item.suppressions
-        if isinstance(item, Imported):
-            self.people.append(item.contact)
-        else:
-            self.rejected += 1
-
-
 def import_file(
     rt: Runtime,
     file: Path,
@@ -132,52 +105,39 @@ def import_file(
     )
     way = [list_name, region, encoding, delimiter, file_format, sorted((called or {}).items())]
     target = _Target(rt, list_name, blake2b(to_json([audience.file.digest, *way]).encode(), digest_size=16).hexdigest())
-    total = _Batch()
+    rows = suppressed = 0
     with (
         _reject_file(rejects, audience) as reject_file,
-        _few_collections(),
-        closing(ahead(_batches(audience, reject_file))) as batches,
+        closing(_read(audience)) as ready,
     ):
-        for batch in batches:
+        for batch in ready:
+            for reject in batch.rejects:
+                reject_file.write(*reject)
             target.take(batch)
             progress(batch.place)
-            total.rows += batch.rows
-            total.rejected += batch.rejected
-            total.suppressed += batch.suppressed
+            rows += batch.rows
+            suppressed += batch.suppressed
     target.finish()
-    if not total.rejected:
+    rejected = reject_file.count
+    if not rejected:
         rejects.unlink()
     return ImportResult(
         contact_list=list_name,
-        rows=total.rows,
-        accepted=total.rows - total.rejected,
-        rejected=total.rejected,
-        suppressed=total.suppressed,
-        rejects=rejects if total.rejected else None,
+        rows=rows,
+        accepted=rows - rejected,
+        rejected=rejected,
+        suppressed=suppressed,
+        rejects=rejects if rejected else None,
         counts=target.counts,
         resumed_after=target.resumed_after,
     )
 
 
-def _batches(audience: Audience, reject_file: RejectFile) -> Generator[_Batch]:
-    """The whole file, in order; the last batch may be empty."""
-    place = 0
-
-    def now_at(read: int) -> None:
-        nonlocal place
-        place = read
-
-    batch = _Batch()
-    for item in audience.contacts(now_at):
-        batch.add(item)
-        if isinstance(item, Rejected):
-            reject_file.write(item.row, item.reason, item.cells)
-        if batch.size >= BATCH:
-            batch.place = place
-            yield batch
-            batch = _Batch()
-    batch.place = place
-    yield batch
+def _read(audience: Audience) -> Generator[Batch]:
+    """The batches of a file, read where that takes the least time."""
+    if audience.file.path.stat().st_size < LARGE:
+        return ahead(batches(audience, BATCH))
+    return ahead(apart(batches, audience, BATCH))
 
 
 class _Target:
@@ -190,7 +150,7 @@ class _Target:
         self._row, self.counts = rt.store.import_has_come_to(rt.settings.tenant_id, digest)
         self.resumed_after = self._row
 
-    def take(self, batch: _Batch) -> None:
+    def take(self, batch: Batch) -> None:
         """Store a batch in one transaction, unless that was done before."""
         people = batch.people
         if batch.row <= self._row or not batch.size:
@@ -205,7 +165,7 @@ class _Target:
             self._expect_new = counts.new == len(people)
         self._row, self.counts = batch.row, self.counts + counts
 
-    def _store(self, batch: _Batch, *, expect_new: bool) -> ImportCounts:
+    def _store(self, batch: Batch, *, expect_new: bool) -> ImportCounts:
         return self._rt.store.import_contacts(
             self._rt.settings.tenant_id,
             self._list_id,
@@ -220,17 +180,6 @@ class _Target:
         """The whole file is done."""
         if self._row:
             self._rt.store.finish_import(self._rt.settings.tenant_id, self._digest, self._rt.now())
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Rows make no cycles; looking for some after every seven hundred objects takes a sixth of the time."""
-    usual = gc.get_threshold()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def _reject_file(path: Path, audience: Audience) -> RejectFile:

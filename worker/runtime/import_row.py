@@ -6,22 +6,24 @@
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from channels.messages import ChannelKind
 from worker.domain.addresses import REGIONS, find_timezone, guess_timezone, normalize_email, to_e164
 from worker.runtime.contact_file import Row
 from worker.runtime.import_columns import Columns, OptOut
 from worker.runtime.reject_file import unguarded
-from worker.store.rows import ContactRow, Suppression
+from worker.store.rows import Suppression
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 _ALSO_CALLED: Final = {"UK": "GB", "USA": "US"}
 _VALUES: Final = (0, False)
 """Attributes that look empty and are not."""
+
+_ZERO: Final = "has a zero byte in it; export the file again"
 
 _YES: Final = frozenset(["yes", "y", "true", "t", "1", "x", "ja", "oui", "si", "sí"])
 _NO: Final = frozenset(["no", "n", "false", "f", "0", "nein", "non", "none", "never", "null", "-"])
@@ -33,56 +35,73 @@ _WORDS: Final[dict[str, ChannelKind | None]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Person(NamedTuple):
+    """Who a row is. Addresses are normalized, and "" where there is none. `fields`: what templates say of them."""
+
+    external_id: str = ""
+    phone: str = ""
+    email: str = ""
+    timezone: str = ""
+    fields: Mapping[str, Any] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return "Person()"
+
+
+class Imported(NamedTuple):
     """A row that is a contact. `notes` say what of it could not be used, like a broken number beside a good address."""
 
     row: int
-    contact: ContactRow = field(repr=False)
-    suppressions: tuple[Suppression, ...] = ()
+    contact: Person
+    suppressions: Sequence[Suppression] = ()
     notes: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(NamedTuple):
     """A row that is no contact, or one we have. Its `suppressions` hold all the same."""
 
     row: int
     reason: str
-    cells: Sequence[Any] = field(default=(), repr=False)
-    suppressions: tuple[Suppression, ...] = ()
+    cells: Sequence[Any] = ()
+    suppressions: Sequence[Suppression] = ()
+
+    def __repr__(self) -> str:
+        return f"Rejected(row={self.row}, reason={self.reason!r})"
 
 
 def read_row(row: Row, columns: Columns, default_region: str) -> Imported | Rejected:
     """Read one row that has as many cells as the header. What it protects holds even where it is rejected."""
-    cells = unguarded(row.cells)
-    faults = ["has a zero byte in it; export the file again"] if _has_zero(cells) else []
+    number, raw, _ = row
+    cells, texts, faults = _looked_through(raw, columns)
     notes: list[str] = []
-    country = _text(cells, columns.country, faults)
-    region = _region(country, notes) if country else default_region
-    phones = _phones(cells, columns.phones, region, faults, notes)
-    emails = _emails(cells, columns.emails, faults, notes)
+    region = _region(texts[columns.country], default_region, notes) if columns.country >= 0 else default_region
+    phones = _phones(texts, columns.phones, region, notes)
+    emails = _emails(texts, columns.emails, notes)
     phone, email = phones[0] if phones else "", emails[0] if emails else ""
     if not phone and not email:
         faults += notes or ["has neither phone nor email"]
     fields = {name: value for index, name in columns.attributes if (value := cells[index]) or value in _VALUES}
-    if language := _text(cells, columns.language, faults):
-        fields |= _language(language, notes)
-    stated = _text(cells, columns.timezone, faults)
+    if columns.language >= 0:
+        fields |= _language(texts[columns.language], notes)
+    stated = texts[columns.timezone] if columns.timezone >= 0 else ""
     timezone = _timezone(stated, faults) if stated else guess_timezone(phone) if phone else ""
-    external_id = _text(cells, columns.external_id, faults)
-    suppressions = _suppressions(cells, columns, phones, emails, faults) if columns.opt_outs else ()
+    external_id = texts[columns.external_id] if columns.external_id >= 0 else ""
+    suppressions = _suppressions(texts, columns, phones, emails, faults) if columns.opt_outs else ()
     if faults:
-        return Rejected(row.number, "; ".join(faults), row.cells, suppressions)
-    contact = ContactRow(external_id=external_id, phone=phone, email=email, timezone=timezone, fields=fields)
-    return Imported(row.number, contact, suppressions, notes)
+        return Rejected(number, "; ".join(faults), raw, suppressions)
+    return Imported(number, Person(external_id, phone, email, timezone, fields), suppressions, notes)
 
 
-def _has_zero(cells: Sequence[Any]) -> bool:
+def _looked_through(raw: Sequence[Any], columns: Columns) -> tuple[Sequence[Any], Sequence[str], list[str]]:
+    """The cells, the same as text where their column is more than an attribute, and what is wrong with them."""
     try:
-        return "\0" in "".join(cells)
+        text = "".join(raw)
     except TypeError:  # not all is text
-        return any(map(_zero_within, cells))
+        cells = unguarded(raw)
+        faults = [_ZERO] if any(map(_zero_within, cells)) else []
+        return cells, [_text(cell, faults) if index in columns.read else "" for index, cell in enumerate(cells)], faults
+    cells = unguarded(raw) if "'" in text else raw
+    return cells, cells, [_ZERO] if "\0" in text else []
 
 
 def _zero_within(value: Any) -> bool:
@@ -97,11 +116,8 @@ def _zero_within(value: Any) -> bool:
             return False
 
 
-def _text(cells: Sequence[Any], index: int, faults: list[str]) -> str:
-    """What stands there, as text; "" where there is no such column."""
-    if index < 0:
-        return ""
-    cell = cells[index]
+def _text(cell: Any, faults: list[str]) -> str:
+    """What stands there, as text."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, dict | list):
@@ -110,8 +126,12 @@ def _text(cells: Sequence[Any], index: int, faults: list[str]) -> str:
     return "" if cell is None else str(cell)
 
 
-def _region(country: str, notes: list[str]) -> str:
+def _region(country: str, default_region: str, notes: list[str]) -> str:
     """The country of a number written without one; "" where the row states a country that is not known."""
+    if country in REGIONS:
+        return country
+    if not country:
+        return default_region
     code = _ALSO_CALLED.get(country.upper(), country.upper())
     if code in REGIONS:
         return code
@@ -119,13 +139,11 @@ def _region(country: str, notes: list[str]) -> str:
     return ""
 
 
-def _phones(
-    cells: Sequence[Any], indexes: Sequence[int], region: str, faults: list[str], notes: list[str]
-) -> list[str]:
+def _phones(texts: Sequence[str], indexes: Sequence[int], region: str, notes: list[str]) -> list[str]:
     """The good numbers in these cells, in order; of the others a note."""
     found = []
     for index in indexes:
-        if text := _text(cells, index, faults):
+        if text := texts[index]:
             try:
                 found.append(to_e164(text, region))
             except ValueError as error:
@@ -133,11 +151,11 @@ def _phones(
     return found
 
 
-def _emails(cells: Sequence[Any], indexes: Sequence[int], faults: list[str], notes: list[str]) -> list[str]:
+def _emails(texts: Sequence[str], indexes: Sequence[int], notes: list[str]) -> list[str]:
     """The same for mail addresses."""
     found = []
     for index in indexes:
-        if text := _text(cells, index, faults):
+        if text := texts[index]:
             try:
                 found.append(normalize_email(text))
             except ValueError as error:
@@ -161,12 +179,12 @@ def _language(text: str, notes: list[str]) -> dict[str, str]:
 
 
 def _suppressions(
-    cells: Sequence[Any], columns: Columns, phones: Sequence[str], emails: Sequence[str], faults: list[str]
+    texts: Sequence[str], columns: Columns, phones: Sequence[str], emails: Sequence[str], faults: list[str]
 ) -> tuple[Suppression, ...]:
     """Whom the opt-out columns protect: every address of the row, on the channels they close."""
     closed: set[ChannelKind | None] = set()
     for column in columns.opt_outs:
-        if not (text := _text(cells, column.index, faults)):
+        if not (text := texts[column.index]):
             continue
         try:
             closed |= _closed(column, text)

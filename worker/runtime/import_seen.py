@@ -1,21 +1,23 @@
 """Who was seen in a file: the earlier row that is the same person.
 
-1. Only hashes are kept, of 64 bits under a key of this process: of four million files of a million people one has two
-   that are taken for one.
-2. Memory does not grow with the file. The first three million marks are in a table of 50 MB, twelve bytes each, which
-   is asked in a third of a microsecond; after them all go to a scratch database that SQLite spills to disk and deletes.
+1. Only hashes are kept, under a key of this process. Of a hundred thousand files of a million people one has two that
+   are taken for one.
+2. Memory does not grow with the file. The first three million marks are in a table of 33 MB, which is asked in a third
+   of a microsecond; those after them in a scratch database that SQLite spills to disk and deletes.
 3. Whoever is a duplicate leaves no mark: the next row with what only the duplicate named is somebody new.
 """
 
 import sqlite3
 from array import array
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from worker.store.rows import ContactRow
+from worker.runtime.import_row import Person
 
-_FIRST_SLOTS: Final = 1 << 16
-_MOST_SLOTS: Final = 1 << 22
+_SLOTS: Final = 1 << 22
 _FULL: Final = 0.75
+_ROW_BITS: Final = 24
+_LAST_ROW: Final = (1 << _ROW_BITS) - 1
 _SETTINGS: Final = ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16384", "locking_mode=EXCLUSIVE")
 
 
@@ -27,83 +29,71 @@ class Twin(NamedTuple):
 
 
 class Seen:
-    """The people seen so far. To be used by the thread that made it."""
+    """The people seen so far. To be used by the thread that made it.
 
-    def __init__(self, most_slots: int = _MOST_SLOTS) -> None:
-        self._most_slots = most_slots
-        self._marks: _Table | _Scratch = _Table(min(_FIRST_SLOTS, most_slots))
+    A slot of the table has the first 40 bits of a mark and the row that left it. It is the one that the mark's last
+    bits say, or the next free one after it. `slots` is a power of two.
+    """
 
-    def twin(self, row: int, contact: ContactRow) -> Twin | None:
+    def __init__(self, slots: int = _SLOTS) -> None:
+        self._table = array("q", [0]) * slots
+        self._room = int(slots * _FULL)
+        self._scratch: _Scratch | None = None
+
+    def twin(self, row: int, contact: Person) -> Twin | None:
         """The earlier row that is the same person; None if there is none, and this one is known from now on."""
-        named = []
+        marks, kinds = [], []
         if contact.phone:
-            named.append((hash(contact.phone) or 1, "phone"))
+            marks.append(hash(contact.phone))
+            kinds.append("phone")
         if contact.email:
-            named.append((hash(contact.email) or 1, "email"))
+            marks.append(hash(contact.email))
+            kinds.append("email")
         if contact.external_id:
-            named.append((hash(f"\0{contact.external_id}") or 1, "external id"))
-        found = [Twin(earlier, kind) for mark, kind in named if (earlier := self._marks.row_of(mark))]
-        if found:
-            return min(found, key=lambda twin: twin.row)
-        for mark, _ in named:
-            self._marks.put(mark, row)
-        if isinstance(self._marks, _Table) and self._marks.is_full:
-            self._marks = self._with_room(self._marks)
+            marks.append(hash(f"\0{contact.external_id}"))
+            kinds.append("external id")
+        if earlier := self._claim(row, marks):
+            return min((Twin(other, kinds[place]) for place, other in earlier), key=lambda twin: twin.row)
         return None
 
     def close(self) -> None:
         """Give the scratch file back."""
-        self._marks.close()
+        if self._scratch:
+            self._scratch.close()
 
-    def _with_room(self, full: "_Table") -> "_Table | _Scratch":
-        larger = _Table(2 * full.slots) if full.slots < self._most_slots else _Scratch()
-        larger.take_all(full)
-        return larger
+    def _claim(self, row: int, marks: Sequence[int]) -> list[tuple[int, int]]:
+        """Leave these marks for a row, or none if some are there: then their places among `marks`, and whose they are.
 
-
-class _Table:
-    """Marks and their rows, each in the slot that its last bits say, or in the next free one after it.
-
-    `slots` is a power of two, and at least 16: a row may leave three more marks before there is made room.
-    """
-
-    def __init__(self, slots: int) -> None:
-        self.slots, self.count = slots, 0
-        self.marks, self.rows = array("q", bytes(8 * slots)), array("I", bytes(4 * slots))
-
-    @property
-    def is_full(self) -> bool:
-        return self.count > self.slots * _FULL
-
-    def row_of(self, mark: int) -> int:
-        """The row that left this mark, or 0."""
-        marks, last = self.marks, self.slots - 1
-        slot = mark & last
-        while held := marks[slot]:
-            if held == mark:
-                return self.rows[slot]
-            slot = slot + 1 & last
-        return 0
-
-    def put(self, mark: int, row: int) -> None:
-        marks, last = self.marks, self.slots - 1
-        slot = mark & last
-        while marks[slot]:
-            slot = slot + 1 & last
-        marks[slot], self.rows[slot] = mark, row
-        self.count += 1
-
-    def take_all(self, other: "_Table") -> None:
-        for mark, row in zip(other.marks, other.rows, strict=True):
-            if mark:
-                self.put(mark, row)
-
-    def close(self) -> None:
-        self.marks, self.rows = array("q"), array("I")
+        It is called for every row there is, so it does all in one place.
+        """
+        table, last = self._table, len(self._table) - 1
+        free, earlier = [], []
+        for place, mark in enumerate(marks):
+            slot, head = mark & last, mark >> _ROW_BITS
+            while (held := table[slot]) and held >> _ROW_BITS != head:
+                slot = slot + 1 & last
+            if held:
+                earlier.append((place, held & _LAST_ROW))
+            else:
+                free.append(slot)
+        if self._scratch:
+            earlier += self._scratch.rows_of(marks)
+        if earlier:
+            return earlier
+        self._room -= len(marks)
+        if self._room < 0 or row > _LAST_ROW:
+            self._scratch = self._scratch or _Scratch()
+            self._scratch.put(marks, row)
+            return []
+        for mark, slot in zip(marks, free, strict=True):
+            while table[slot]:  # another mark of this row has just taken it
+                slot = slot + 1 & last  # noqa: PLW2901 - the next one then
+            table[slot] = mark >> _ROW_BITS << _ROW_BITS | row
+        return []
 
 
 class _Scratch:
-    """The same on disk."""
+    """Marks on the disk."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -112,16 +102,14 @@ class _Scratch:
         self._database.execute("CREATE TABLE seen (mark INTEGER PRIMARY KEY, row INTEGER NOT NULL)")
         self._database.execute("BEGIN")
 
-    def row_of(self, mark: int) -> int:
-        found: tuple[int] | None = self._database.execute("SELECT row FROM seen WHERE mark = ?", (mark,)).fetchone()
-        return found[0] if found else 0
+    def rows_of(self, marks: Sequence[int]) -> list[tuple[int, int]]:
+        """The places of the marks that are here, and the rows that left them."""
+        ask = "SELECT row FROM seen WHERE mark = ?"
+        found = ((place, self._database.execute(ask, (mark,)).fetchone()) for place, mark in enumerate(marks))
+        return [(place, row[0]) for place, row in found if row]
 
-    def put(self, mark: int, row: int) -> None:
-        self._database.execute("INSERT INTO seen VALUES (?, ?)", (mark, row))
-
-    def take_all(self, other: _Table) -> None:
-        marks = sorted(pair for pair in zip(other.marks, other.rows, strict=True) if pair[0])
-        self._database.executemany("INSERT INTO seen VALUES (?, ?)", marks)
+    def put(self, marks: Sequence[int], row: int) -> None:
+        self._database.executemany("INSERT INTO seen VALUES (?, ?)", [(mark, row) for mark in marks])
 
     def close(self) -> None:
         self._database.close()

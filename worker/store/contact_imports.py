@@ -21,7 +21,7 @@ from worker.store.contacts import COLUMNS, KEPT, identities, known, serialize, v
 from worker.store.document_rows import Action
 from worker.store.document_tables import contact_list_members, contacts
 from worker.store.errors import NotAllNew
-from worker.store.rows import ContactRow, ImportCounts, ImportStep, Suppression
+from worker.store.rows import ContactRow, ImportCounts, ImportStep, Kept, Suppression
 
 IMPORT: Final = "import"
 """Who changes contacts when a file does."""
@@ -34,33 +34,34 @@ def import_batch(
     conn: Connection,
     tenant_id: str,
     contact_list_id: str,
-    batch: Sequence[ContactRow],
+    batch: Sequence[ContactRow | Kept],
     now: datetime,
     *,
     suppressed: Sequence[Suppression] = (),
     expect_new: bool = False,
     step: ImportStep | None = None,
 ) -> ImportCounts:
-    """Take these people in. `expect_new`: nobody of them is thought to be here yet, which is quicker if it is true.
+    """Take these people in, as rows or as what is kept of them.
+
+    `expect_new`: nobody of them is thought to be here yet, which is quicker if it is true.
 
     `step`: of which file they are, and how far it has come with them. Raises ImportOvertaken, and NotAllNew where
     new ones were expected: then it is to be called again without.
     """
     serialize(conn, tenant_id)
     at = millis(now)
+    people = [values(row) if isinstance(row, ContactRow) else row for row in batch]
     if expect_new:
-        counts = _all_new(conn, tenant_id, contact_list_id, batch, at)
+        counts = _all_new(conn, tenant_id, contact_list_id, people, at)
     else:
-        counts = _merge(conn, tenant_id, contact_list_id, batch, at)
+        counts = _merge(conn, tenant_id, contact_list_id, people, at)
     suppressions.add(conn, tenant_id, suppressed, now)
     if step:
         imports.go_on(conn, tenant_id, step, counts, now)
     return counts
 
 
-def _all_new(
-    conn: Connection, tenant_id: str, contact_list_id: str, rows: Sequence[ContactRow], at: int
-) -> ImportCounts:
+def _all_new(conn: Connection, tenant_id: str, contact_list_id: str, rows: Sequence[Kept], at: int) -> ImportCounts:
     try:
         _create(conn, tenant_id, contact_list_id, rows, at)
     except DBAPIError as error:
@@ -70,20 +71,18 @@ def _all_new(
     return ImportCounts(new=len(rows))
 
 
-def _create(conn: Connection, tenant_id: str, contact_list_id: str, rows: Sequence[ContactRow], at: int) -> None:
+def _create(conn: Connection, tenant_id: str, contact_list_id: str, rows: Sequence[Kept], at: int) -> None:
     ids = dialect.new_ids(conn, len(rows))
-    people = ((tenant_id, key, *values(row), at, at) for key, row in zip(ids, rows, strict=True))
+    people = ((tenant_id, key, *row, at, at) for key, row in zip(ids, rows, strict=True))
     dialect.bulk_insert(conn, contacts, COLUMNS, people)
     dialect.bulk_insert(conn, contact_list_members, _MEMBER, ((tenant_id, contact_list_id, key, at) for key in ids))
 
 
-def _merge(
-    conn: Connection, tenant_id: str, contact_list_id: str, batch: Sequence[ContactRow], at: int
-) -> ImportCounts:
+def _merge(conn: Connection, tenant_id: str, contact_list_id: str, batch: Sequence[Kept], at: int) -> ImportCounts:
     """Look up who is here, and write what the rows say that is new."""
-    rows = _distinct(batch)
+    rows = _distinct(map(_row, batch))
     owned = known(conn, tenant_id, rows)
-    new: list[ContactRow] = []
+    new: list[Kept] = []
     changed: list[tuple[Any, ...]] = []
     members: list[tuple[Any, ...]] = []
     history: list[changes.Written] = []
@@ -91,7 +90,7 @@ def _merge(
     for row in rows:
         owners = [owned[key] for key in identities(row) if key in owned]
         if not owners:
-            new.append(row)
+            new.append(values(row))
             continue
         if not _is_one_person(row, owners):
             owner = owners[-1]  # whoever has the address is on the list; nobody is changed
@@ -110,6 +109,13 @@ def _merge(
     changes.add(conn, tenant_id, history)
     _join_list(conn, members)
     return ImportCounts(new=len(new), updated=len(changed), unchanged=unchanged, duplicates=duplicates)
+
+
+def _row(kept: Kept) -> ContactRow:
+    external_id, phone, email, timezone, fields, blocked, _, _ = kept
+    return ContactRow(
+        external_id=external_id, phone=phone, email=email, timezone=timezone, fields=from_json(fields), blocked=blocked
+    )
 
 
 def _distinct(batch: Iterable[ContactRow]) -> list[ContactRow]:

@@ -4,19 +4,18 @@
    contacted twice because two files name them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Text, func, or_, select, update
 
-from worker.domain.search import keyword_term
 from worker.store import dialect, suppressions
 from worker.store.codec import from_json, millis, to_json
 from worker.store.document_tables import LIVE_CONTACT, contact_list_members, contacts, is_set
 from worker.store.documents import stamp_of
-from worker.store.rows import ContactRow
+from worker.store.name_keys import name_keys
+from worker.store.rows import ContactRow, Kept
 
 KEPT = ("external_id", "phone", "email", "timezone", "fields", "blocked", "first_name_key", "last_name_key")
 COLUMNS = ("tenant_id", "contact_id", *KEPT, "created_at", "modified_at")
@@ -100,32 +99,18 @@ def known(conn: Connection, tenant_id: str, rows: Sequence[ContactRow]) -> dict[
     if not found:
         return {}
     ids = dialect.ids(conn, "contact_id", dict.fromkeys(found.values()))
-    query = select(contacts).where(
+    owners = select(contacts).where(
         contacts.c.tenant_id == tenant_id, contacts.c.contact_id.in_(select(ids.c.contact_id))
     )
-    people = {row.contact_id: row for row in conn.execute(query).all()}
+    people = {row.contact_id: row for row in conn.execute(owners).all()}
     return {identity: people[contact_id] for identity, contact_id in found.items()}
 
 
-def values(row: ContactRow) -> tuple[Any, ...]:
+def values(row: ContactRow) -> Kept:
     """What is kept of a row, as columns."""
     names = name_keys(row.fields)
     email = suppressions.normal(row.email)
     return (row.external_id, row.phone, email, row.timezone, to_json(row.fields), row.blocked, *names)
-
-
-def name_keys(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """First and last name as searches ask for them; of who has neither, the whole name as the first."""
-    first, last, whole = (_term(_text(fields.get(key))) for key in ("firstName", "lastName", "name"))
-    return first or ("" if last else whole), last
-
-
-_term = lru_cache(maxsize=4096)(keyword_term)
-"""Names are few where people are many."""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def serialize(conn: Connection, tenant_id: str) -> None:

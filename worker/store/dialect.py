@@ -57,7 +57,7 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeEngine
 
 from worker.domain.search import TERM_LENGTH
-from worker.store import codec, json_values
+from worker.store import codec, copy_text, json_values
 from worker.store.codec import to_json
 from worker.store.errors import BadDatabaseUrl, TooCostly
 from worker.store.folding import folded
@@ -317,7 +317,7 @@ def upsert(conn: Connection, table: Table) -> Upsert:
     return postgresql.insert(table) if _is_postgres(conn) else sqlite.insert(table)
 
 
-def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Insert many new rows the fastest way there is: COPY, or one statement. A conflict is an error.
 
     Neither holds Python's lock while the database works, so that another thread goes on.
@@ -333,8 +333,9 @@ def bulk_insert(conn: Connection, table: Table, names: Sequence[str], rows: Iter
     driver: Any = conn.connection.driver_connection
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+            left = iter(rows)
+            while given := list(islice(left, _ROWS_AT_ONCE)):
+                copy.write(copy_text.block(given))
     except psycopg.Error as error:  # the driver was spoken to directly; callers expect SQLAlchemy's errors
         _first_line_only(error)
         raise DBAPIError(statement, None, error) from error

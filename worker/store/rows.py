@@ -33,6 +33,11 @@ class ContactRow:
     stamp: Stamp = field(default=Stamp(), compare=False)
 
 
+Kept = tuple[str, str, str, str, str, bool, str, str]
+"""What is kept of a person, column by column as `contacts.KEPT` names them; the fields as JSON. A plain tuple: files
+have millions."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportCounts:
     """What became of the rows of an import; they add up to the rows given.

@@ -5,7 +5,7 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-from worker.store import contacts
+from worker.store.name_keys import name_keys
 
 revision = "0003"
 down_revision = "0002"
@@ -93,7 +93,7 @@ def _name_keys() -> None:
     )
     last = {"tenant": "", "contact": ""}
     while rows := bind.execute(ask, last).all():
-        keys = [(row, contacts.name_keys(json.loads(row.fields))) for row in rows]
+        keys = [(row, name_keys(json.loads(row.fields))) for row in rows]
         found = [
             {"first": first, "last": last_name, "tenant": row.tenant_id, "contact": row.contact_id}
             for row, (first, last_name) in keys
