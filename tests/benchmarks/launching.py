@@ -24,18 +24,18 @@ import sqlalchemy
 
 sys.path.append(str(Path(__file__).parent))  # its neighbors are scripts
 
-from tests.benchmarks.designs import _settings  # noqa: E402 - needs the path
-from tests.benchmarks.measure import Meter  # noqa: E402 - as above
-from tests.benchmarks.once import Stub, _free_port  # noqa: E402 - as above
-from tests.benchmarks.server import postgres  # noqa: E402 - as above
-from worker.domain.audience import Selection  # noqa: E402 - as above
-from worker.domain.run import Run, RunStatus  # noqa: E402 - as above
-from worker.runtime.embedded import start_redis  # noqa: E402 - as above
-from worker.runtime.launch import ENROLL_CHUNK  # noqa: E402 - as above
-from worker.runtime.stack import program  # noqa: E402 - as above
-from worker.runtime.supervisor import Program, Supervisor, wait_until  # noqa: E402 - as above
-from worker.store.document_rows import Document  # noqa: E402 - as above
-from worker.store.facade import Store  # noqa: E402 - as above
+from tests.benchmarks.designs import _settings
+from tests.benchmarks.measure import Meter
+from tests.benchmarks.once import Stub, _free_port
+from tests.benchmarks.server import postgres
+from worker.domain.audience import Selection
+from worker.domain.run import Run, RunStatus
+from worker.runtime.embedded import start_redis
+from worker.runtime.launch import ENROLL_CHUNK
+from worker.runtime.stack import program
+from worker.runtime.supervisor import Program, Supervisor, wait_until
+from worker.store.document_rows import Document
+from worker.store.facade import Store
 
 HERE = Path(__file__).parent
 PEOPLE = int(os.environ.get("PEOPLE", "1000000"))
@@ -44,7 +44,8 @@ RUNS = int(os.environ.get("RUNS", "3"))
 TENANT = "default"
 PROGRAMS = ("control", "sms", "events")
 _SERIES = {
-    "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count}) SELECT {columns} FROM s",
+    "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count})"
+    " SELECT {columns} FROM s",
     "postgresql": "SELECT {columns} FROM generate_series(1, {count}) AS s(n)",
 }
 _PAD = {"sqlite": "printf('%07d', n)", "postgresql": "lpad(n::text, 7, '0')"}

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tests.runtime.events_desk import entered, event, fate, listen, send, texts
-from tests.runtime.house import TENANT, TEXT, House, person
+from tests.runtime.house import TENANT, TEXT, House, person, until
 from worker.runtime import events
+from worker.store import event_effects
+from worker.store.dialect import turn
 from worker.store.document_tables import contacts
 
 
@@ -70,6 +72,7 @@ def test_cancel_on_takes_out_who_it_means_and_what_is_queued_for_them_never_leav
     house.advance()  # both texts are queued
 
     send(house, event("a2", kind="order.placed", data={"cartId": "a"}))
+    assert Counter(row.status for row in texts(house)) == {"settled": 1, "queued": 1}  # in the commit of the event
     house.play()
     house.dispatch()
 
@@ -83,6 +86,32 @@ def test_cancel_on_takes_out_who_it_means_and_what_is_queued_for_them_never_leav
     assert len(house.ledger()) == 1
     assert Counter(row.disposition for row in texts(house))["CAMPAIGN_CANCELLED"] == 1
     assert fate(house, "a2").note == f"taken out of {house.run_id}"
+
+
+def test_an_event_waits_for_another_one_of_its_person_and_then_knows_of_it(house: House):
+    run_id = listen(house, people=[person(1)])
+    about = {"phone": person(1).phone}
+    first, second = (events.accept(house.rt, [events.read_text(house.rt, event(key, contact=about))]) for key in "ab")
+    engine, listening = house.store.engine, {run_id: house.rt.listening(TENANT, run_id)}
+
+    with ThreadPoolExecutor(1) as pool:
+        with turn(engine), engine.begin() as conn:  # as the store does, but slowly
+            event_effects.apply(conn, TENANT, first, listening, house.rt.now())
+            other = pool.submit(events.apply, house.runtime(), second)
+            if engine.dialect.name == "postgresql":
+                until(lambda: other.done() or waits_for_a_lock(house), "the other one to come as far as it can")
+            assert not other.done()
+        assert other.result() == 1
+
+    assert len(entered(house)) == 1
+    assert fate(house, "b").note.endswith("has been in before")
+
+
+def waits_for_a_lock(house: House) -> bool:
+    """Whether somebody in this database waits for a transaction of somebody else."""
+    ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with house.store.engine.connect() as conn:
+        return conn.exec_driver_sql(ours).scalar_one() > 0
 
 
 def test_an_event_that_two_workers_hold_has_its_effect_once(house: House):

@@ -12,7 +12,9 @@ from sqlalchemy import select
 from worker.runtime import import_file as importing
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.contact_file import UnreadableFile
+from worker.runtime.import_batches import batches
 from worker.runtime.import_file import import_file
+from worker.runtime.importing import open_audience
 from worker.runtime.settings import Settings
 from worker.store.document_tables import contact_list_members
 from worker.store.errors import ImportOvertaken
@@ -216,3 +218,25 @@ def test_a_result_says_what_came_of_the_file(rt, people):
     assert said["rows"] == said["accepted"] + said["rejected"]
     assert said["accepted"] == said["new"] + said["updated"] + said["unchanged"] + said["ofOthers"]
     assert "28 of them new" in replace(load(rt, people), counts=ImportCounts(new=28)).sentence()
+
+
+def test_a_large_file_is_read_in_a_process_of_its_own_with_the_same_result(rt, people, monkeypatch):
+    small = load(rt, people, list_name="small")
+    rejects = rejected(people)
+    monkeypatch.setattr(importing, "LARGE", 0)
+
+    killed_after(2, rt, people)
+    large = load(rt, people)
+
+    assert large.resumed_after > 0
+    assert (large.rows, large.accepted, large.rejected) == (small.rows, small.accepted, small.rejected)
+    assert large.counts == ImportCounts(unchanged=28)
+    assert rejected(people) == rejects
+
+
+def test_a_file_of_nothing_but_rejected_rows_is_not_kept_in_memory(rt, people):
+    people.write_text("phone\n" + "12\n" * 23)
+
+    sizes = [len(batch.rejects) for batch in batches(open_audience(people), 5)]
+
+    assert sizes == [5, 5, 5, 5, 3]

@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from tests.runtime.house import TENANT, TEXT
+from worker.domain.audience import Audience
 from worker.domain.run import FINAL_RUN, TRANSITIONS, RunStatus, Who
 from worker.runtime import launch as launching
 from worker.runtime.errors import CannotLaunch
+from worker.runtime.selecting import over
 from worker.schema.errors import Forbidden
 from worker.schema.scopes import Actor
-from worker.store.errors import IllegalTransition, NotYours
+from worker.store.errors import AlreadyRunning, IllegalTransition, NotOpen, NotYours
 from worker.store.rows import WorkKind
 
 ON_EVENTS = {"triggers": [{"event": "cart.abandoned"}]}
@@ -142,3 +144,60 @@ def test_a_canary_that_is_no_part_of_the_audience_is_refused(house, canary):
         return
     with pytest.raises(CannotLaunch, match="no part of the audience"):
         launching.launch(house.rt, request)
+
+
+def test_a_canary_of_a_small_audience_is_at_least_somebody(house):
+    run = launching.launch(house.rt, replace(house.save(TEXT, people=6), canary="1%")).run
+    house.play()
+
+    assert 0 < len(house.ledger()) < 6
+    assert house.store.get_run(TENANT, run.run_id).canary == "watched"
+
+
+def test_a_draft_that_is_started_beside_its_twin_is_refused(house):
+    request = replace(house.save(TEXT, people=2), again=False)
+    draft = launching.launch(house.rt, replace(request, draft=True)).run
+    launching.launch(house.rt, request)
+
+    with pytest.raises(AlreadyRunning):
+        launching.start(house.rt, TENANT, draft.run_id)
+    house.play()
+
+    assert len(house.ledger()) == 2
+
+
+@pytest.mark.parametrize("status", [RunStatus.RUNNING, RunStatus.DRAFT])
+def test_only_a_run_whose_people_come_one_by_one_can_be_closed(house, status):
+    run = launching.launch(house.rt, replace(house.save(TEXT, people=2), draft=status is RunStatus.DRAFT)).run
+
+    with pytest.raises(NotOpen, match="there is nothing to close"):
+        launching.close(house.rt, TENANT, run.run_id)
+    assert not house.store.get_run(TENANT, run.run_id).enrolled
+
+
+def test_everyone_means_everyone(house):
+    request = house.save(TEXT, people=3)
+
+    launching.launch(house.rt, replace(request, contact_list="", everyone=True))
+    house.play()
+
+    assert len(house.ledger()) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"limit": 1}, "people come one by one"),
+        ({"canary": "1%"}, "people come one by one"),
+        ({"audience": Audience(exclude_lists=("people",))}, "its audience and exclusions would do nothing"),
+    ],
+)
+def test_what_would_do_nothing_for_a_run_that_listens_is_refused(house, said, reason):
+    with pytest.raises(CannotLaunch, match=reason):
+        listening(house, **said)
+
+
+def test_what_a_campaign_leaves_out_stays_out_whatever_a_launch_adds():
+    both = over(Audience(lists=("a",), exclude_lists=("x",)), Audience(lists=("b",), exclude_lists=("vip",)))
+
+    assert (both.lists, both.exclude_lists) == (("a",), ("vip", "x"))

@@ -25,8 +25,8 @@ from worker.domain.effects import RecordOutcome
 from worker.domain.enrollment import EnrollmentStatus, Wait, WaitKind
 from worker.domain.events import Cancelled, HandedOver, Replied
 from worker.domain.run import RunStatus
-from worker.store import enrollments as enrollments_of
 from worker.store import enroll, transactions
+from worker.store import enrollments as enrollments_of
 from worker.store.document_tables import contact_list_members, contacts
 from worker.store.tables import enrollments, messages, outcomes, signals
 

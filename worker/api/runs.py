@@ -13,7 +13,8 @@ from fastapi import Path, Request
 from fastapi.responses import JSONResponse, Response
 
 from worker.api.documents import Body, Id
-from worker.domain.audience import read_audience
+from worker.domain import faults
+from worker.domain.audience import MOST_PEOPLE, read_audience
 from worker.domain.base import closest
 from worker.domain.faults import Fault
 from worker.domain.run import Run
@@ -25,7 +26,7 @@ from worker.schema.errors import BadRequest, Conflict, Forbidden, Invalid, NotFo
 from worker.schema.scopes import Actor
 from worker.store.codec import millis_or_none
 from worker.store.document_rows import DocumentType
-from worker.store.errors import IllegalTransition, NotYours
+from worker.store.errors import AlreadyListening, AlreadyRunning, IllegalTransition, NotOpen, NotYours
 from worker.store.errors import NotFound as NoSuchRow
 
 RUNS: Final = "/runs"
@@ -113,29 +114,31 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except errors.CannotLaunch as error:
-        faults = [Fault((), reason) for reason in error.reasons]
-        raise Invalid("the campaign cannot be launched; nothing was changed", faults) from None
+        reasons = [Fault((), reason) for reason in error.reasons]
+        raise Invalid("the campaign cannot be launched; nothing was changed", reasons) from None
     except (errors.NotFound, NoSuchRow) as error:
         raise NotFound(str(error)) from None
-    except (IllegalTransition, NotYours) as error:
+    except faults.Invalid as error:
+        raise Invalid("the campaign cannot be launched as it is saved", error.faults) from None
+    except (AlreadyListening, AlreadyRunning, IllegalTransition, NotOpen, NotYours) as error:
         raise Conflict(str(error)) from None
 
 
 def _read(rt: Runtime, campaign_id: str, data: Mapping[str, Any]) -> Launch:
     """The launch a body asks for. Raises BadRequest with every fault."""
-    faults = [Fault((key,), "is not known", _hint(key)) for key in data if key not in _KEYS]
+    wrong = [Fault((key,), "is not known", _hint(key)) for key in data if key not in _KEYS]
     audience, found = read_audience(data.get("audience"))
-    faults += (fault.under("audience") for fault in found)
+    wrong += (fault.under("audience") for fault in found)
     limit, canary, speed = data.get("limit", 0), data.get("canary", ""), data.get("speed", 1)
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-        faults.append(Fault(("limit",), "must be a number of people", "write it like 500; 0: all"))
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 0 <= limit <= MOST_PEOPLE:
+        wrong.append(Fault(("limit",), "must be a number of people", "write it like 500; 0: all"))
     if not isinstance(canary, str):
-        faults.append(Fault(("canary",), "must be a part", 'write it like "1%" or "500"'))
+        wrong.append(Fault(("canary",), "must be a part", 'write it like "1%" or "500"'))
     if isinstance(speed, bool) or not isinstance(speed, int | float) or not 1 <= speed <= _FASTEST:
-        faults.append(Fault(("speed",), f"must be between 1 and {_FASTEST:,}", "leave it out, except in a rehearsal"))
-    faults += (Fault((key,), "must be true or false") for key in _FLAGS if not isinstance(data.get(key, False), bool))
-    if faults:
-        raise BadRequest("the launch cannot be read", faults)
+        wrong.append(Fault(("speed",), f"must be between 1 and {_FASTEST:,}", "leave it out, except in a rehearsal"))
+    wrong += (Fault((key,), "must be true or false") for key in _FLAGS if not isinstance(data.get(key, False), bool))
+    if wrong:
+        raise BadRequest("the launch cannot be read", wrong)
     return Launch(
         tenant_id=rt.settings.tenant_id,
         campaign=campaign_id,

@@ -88,6 +88,8 @@ def _promised() -> dict[Exit, tuple[type[Exception], ...]]:
     from worker.runtime.settings import BadSettings
     from worker.schema.errors import SchemaError, Unavailable
     from worker.store.errors import (
+        AlreadyListening,
+        AlreadyRunning,
         BadDatabaseUrl,
         CommitUnknown,
         IllegalTransition,
@@ -95,6 +97,7 @@ def _promised() -> dict[Exit, tuple[type[Exception], ...]]:
         NameTaken,
         NotFound,
         NotMigrated,
+        NotOpen,
         NotYours,
     )
 
@@ -112,7 +115,7 @@ def _promised() -> dict[Exit, tuple[type[Exception], ...]]:
             NotFound,
             SchemaError,
         ),
-        Exit.NOT_NOW: (IllegalTransition, ImportOvertaken, NotYours),
+        Exit.NOT_NOW: (AlreadyListening, AlreadyRunning, IllegalTransition, ImportOvertaken, NotOpen, NotYours),
     }
 
 

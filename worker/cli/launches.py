@@ -19,7 +19,9 @@ ExcludeLists = Annotated[list[str] | None, typer.Option("--exclude-list", help="
 ExcludeSegment = Annotated[str, typer.Option(help="Nobody who matches this query or saved segment.")]
 ExcludeRuns = Annotated[list[str] | None, typer.Option("--exclude-run", help="Nobody who is or was in this run.")]
 NotContacted = Annotated[str, typer.Option("--not-contacted-within", help="Nobody reached lately, like 7 days.")]
-Largest = Annotated[int, typer.Option(min=0, help="Refuse if more people than that belong; 0: as set elsewhere.")]
+Largest = Annotated[
+    int, typer.Option(min=0, max=1_000_000_000, help="Refuse if more people than that belong; 0: as set elsewhere.")
+]
 Everyone = Annotated[bool, typer.Option("--everyone", help="All contacts are meant, without a list or a segment.")]
 CampaignOrPath = Annotated[
     str,
@@ -46,7 +48,7 @@ def launch(
         list[str] | None,
         typer.Option(help="Only this person (contact id, number or mail address), to try it out; repeatable."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many people; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, max=1_000_000_000, help="At most so many people; 0: all.")] = 0,
     canary: Annotated[
         str, typer.Option(help="A part goes first, like 1% or 500; the rest follows if it goes well, else it pauses.")
     ] = "",

@@ -86,6 +86,8 @@ class Selection:
     contacted_since: datetime | None = None
 
 
+MOST_PEOPLE: Final = 1_000_000_000
+"""No bound is higher: a slip of the pen, and past what a database counts."""
 _KEYS: Final = ("people", "lists", "segment", "exclude", "largest")
 _EXCLUDE: Final = ("lists", "segment", "contactedWithin", "runs")
 
@@ -158,7 +160,7 @@ def _duration(written: Mapping[Any, Any], path: tuple[str, ...], faults: list[Fa
 
 def _whole(written: Mapping[Any, Any], path: tuple[str, ...], faults: list[Fault]) -> int:
     value = written.get(path[-1], 0)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_PEOPLE:
         faults.append(Fault(path, "must be a number of people", "write it like 100000"))
         return 0
     return value

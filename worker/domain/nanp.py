@@ -20,8 +20,9 @@ _NOT_OF_A_PLACE: Final = (
 _OF_A_PLACE: Final = ("fixed_line",)
 """Most ranges are for both, and are listed under both. One for mobiles alone tells no place."""
 _MOBILE: Final = ("mobile",)
+_AREA: Final = 4
 _LONGEST_PREFIX: Final = 7
-"""Digits, the country's one among them, that may tell a zone."""
+"""Digits, the country's one among them, of an area code, and of what may tell a zone."""
 
 
 def is_valid(e164: str) -> bool:
@@ -36,13 +37,21 @@ def zones(e164: str) -> tuple[str, ...]:
     digits = e164[2:]
     if _pattern(_NOT_OF_A_PLACE).fullmatch(digits) or not _pattern(_OF_A_PLACE).fullmatch(digits):
         return ()
-    return _zones_of_exchange(e164[1 : 1 + _LONGEST_PREFIX])
+    area = e164[1 : 1 + _AREA]
+    return _zones_of_prefix(e164[1 : 1 + _LONGEST_PREFIX] if area in _divided_areas() else area)
 
 
-@lru_cache(maxsize=1 << 16)
-def _zones_of_exchange(prefix: str) -> tuple[str, ...]:
-    known = (TIMEZONE_DATA.get(prefix[:length]) for length in range(_LONGEST_PREFIX, 0, -1))
+@lru_cache(maxsize=1 << 12)
+def _zones_of_prefix(prefix: str) -> tuple[str, ...]:
+    known = (TIMEZONE_DATA.get(prefix[:length]) for length in range(len(prefix), 0, -1))
     return next((found for found in known if found), ())
+
+
+@cache
+def _divided_areas() -> frozenset[str]:
+    """Area codes that lie in several zones; in all others the exchange tells nothing more."""
+    longer = (prefix for prefix in TIMEZONE_DATA if prefix[0] == "1" and len(prefix) > _AREA)
+    return frozenset(prefix[:_AREA] for prefix in longer)
 
 
 @cache

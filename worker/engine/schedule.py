@@ -109,7 +109,7 @@ def catch_up(schedule: Schedule, zone: ZoneInfo, due: Firing, now: datetime) -> 
 
 def is_past(moment: datetime, now: datetime, grace: timedelta) -> bool:
     """Whether it is too late for somebody whose moment this was."""
-    return now > moment + grace
+    return now - grace > moment
 
 
 def _with_first(first: Firing, rest: Iterator[Firing]) -> Iterator[Firing]:

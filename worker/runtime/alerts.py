@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 
+from channels.errors import InvalidSettings
 from channels.messages import ChannelKind, Email, is_email
 from channels.results import Certainty
 from worker.domain.alert import ATTEMPT_PREFIX, Alert, AlertKind
@@ -128,7 +129,11 @@ async def _mail(rt: Runtime, alert: Alert, run: Run, facts: Mapping[str, Any], t
         subject=f"{' '.join(campaign.name.split())} {_HAPPENED[alert.kind]}",
         text=_text(alert, facts),
     )
-    [result] = await rt.channel(ChannelKind.EMAIL).send([mail])
+    try:
+        channel = rt.channel(ChannelKind.EMAIL)
+    except InvalidSettings as error:
+        return f"mail is not set up here: {error}"
+    [result] = await channel.send([mail])
     return "" if result.certainty is Certainty.ACCEPTED else f"mail {result.certainty} ({result.reason})"
 
 

@@ -13,13 +13,16 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from os import dup, dup2, fdopen
+from struct import Struct
 from typing import IO, Any, Final, ParamSpec, TypeVar
+
+from worker.runtime.ahead import ahead
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_ITEM: Final = "item"
-_END: Final = "end"
+_HEAD: Final = Struct("!Q?")
+"""Of an answer: how many bytes it has, and whether it is the last one."""
 
 
 class ProcessEnded(RuntimeError):
@@ -39,25 +42,30 @@ def apart(make: Callable[P, Generator[T]], *given: P.args, **named: P.kwargs) ->
     try:
         with suppress(BrokenPipeError), process.stdin as work:  # type: ignore[union-attr] # both are pipes
             pickle.dump((make, given, named), work)
-        yield from _received(process, process.stdout)  # type: ignore[arg-type]
+        with closing(ahead(_received(process))) as answers:
+            for answer in answers:
+                is_last, value = pickle.loads(answer)  # noqa: S301 - from our own process
+                if not is_last:
+                    yield value
+                elif value is not None:
+                    raise value
     finally:
         process.kill()
         process.wait()
         process.stdout.close()  # type: ignore[union-attr]
 
 
-def _received(process: subprocess.Popen[bytes], source: IO[bytes]) -> Generator[Any]:
-    while True:
-        try:
-            kind, value = pickle.load(source)  # noqa: S301 - from our own process
-        except (EOFError, pickle.UnpicklingError):
-            raise ProcessEnded(process.wait()) from None
-        if kind == _ITEM:
-            yield value
-        elif value is None:
-            return
-        else:
-            raise value
+def _received(process: subprocess.Popen[bytes]) -> Generator[bytes]:
+    """Answers as they come. They stay bytes until they are used, which are a fifth of the objects in them."""
+    source: IO[bytes] = process.stdout  # type: ignore[assignment]
+    is_last = False
+    while not is_last:
+        head = source.read(_HEAD.size)
+        length, is_last = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, True)
+        answer = source.read(length)
+        if not length or len(answer) < length:
+            raise ProcessEnded(process.wait())
+        yield answer
 
 
 def _serve() -> None:
@@ -67,21 +75,23 @@ def _serve() -> None:
     dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whoever prints must not speak in between
     make, given, named = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
 
-    def answer(kind: str, value: Any) -> None:
-        pickle.dump((kind, value), answers, pickle.HIGHEST_PROTOCOL)
+    def answer(value: Any, *, is_last: bool) -> None:
+        text = pickle.dumps((is_last, value), pickle.HIGHEST_PROTOCOL)
+        answers.write(_HEAD.pack(len(text), is_last))
+        answers.write(text)
         answers.flush()
 
     with suppress(BrokenPipeError):
         try:
             with closing(make(*given, **named)) as items:
                 for item in items:
-                    answer(_ITEM, item)
+                    answer(item, is_last=False)
         except BrokenPipeError:
             raise
         except BaseException as error:  # noqa: BLE001 - raised where the items are used
-            answer(_END, error)
+            answer(error, is_last=True)
         else:
-            answer(_END, None)
+            answer(None, is_last=True)
 
 
 if __name__ == "__main__":

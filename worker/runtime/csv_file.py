@@ -2,7 +2,7 @@
 
 1. A row that cannot be read costs itself only. After an unclosed quote the lines it swallowed are read again.
 2. A row is numbered by the line it starts on; the header is line 1.
-3. Lines without a quote are rows, so a million of them are left to the csv module in pieces of a megabyte; only where
+3. Lines without a quote are rows, so a million of them are left to the csv module, some thousand at a time; only where
    there are quotes is each row watched.
 """
 
@@ -18,6 +18,7 @@ from worker.runtime.text_encoding import BLOCK, look_at
 
 _DELIMITERS: Final = ",;\t|"
 _NAMED: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_AT_ONCE: Final = 1 << 18
 _MAX_LINES: Final = 100
 """A cell of more lines than this is an unclosed quote."""
 
@@ -76,7 +77,7 @@ def open_csv(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
 
 
 class _Lines:
-    """The lines of a text file, a megabyte at a time."""
+    """The lines of a text file, some thousand at a time."""
 
     def __init__(self, file: IO[str], skipped: int, progress: Progress) -> None:
         self._file, self._progress = file, progress
@@ -87,7 +88,7 @@ class _Lines:
 
     def load(self) -> bool:
         """Read on where no line is waiting. False at the end of the file."""
-        if not self.waiting and (lines := self._file.readlines(BLOCK)):
+        if not self.waiting and (lines := self._file.readlines(_AT_ONCE)):
             self.waiting.extend(lines)
             self._progress(read_so_far(self._file))
         return bool(self.waiting)

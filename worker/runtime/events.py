@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from worker.domain.faults import Invalid
 from worker.domain.queue_event import LARGEST, MALFORMED, QueueEvent, read_event
@@ -34,7 +34,7 @@ BUDGET_SECONDS: Final = 3.0
 """How long one task keeps applying; the tick hints again at what is left."""
 PURGED_AT_ONCE: Final = 2000
 _NOTE_LONGEST: Final = 500
-_OURS: Final = (LookupError, TypeError, ValueError, DataError)
+_OURS: Final = (LookupError, TypeError, ValueError, DataError, IntegrityError)
 """What one event may raise, in us or in a database that cannot hold it. Anything else concerns them all."""
 
 
@@ -172,9 +172,12 @@ class Applying:
         self._thread.shutdown()
 
     def _apply(self) -> None:
-        with self._lock:
-            rows, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-        try:
-            apply(self._rt, rows)
-        except Exception:
-            log.exception("events left to the tick", count=len(rows))
+        while True:
+            with self._lock:
+                rows, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            if not rows:
+                return
+            try:
+                apply(self._rt, rows)
+            except Exception:
+                log.exception("events left to the tick", count=len(rows))

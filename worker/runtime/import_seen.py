@@ -18,7 +18,8 @@ _SLOTS: Final = 1 << 22
 _FULL: Final = 0.75
 _ROW_BITS: Final = 24
 _LAST_ROW: Final = (1 << _ROW_BITS) - 1
-_SETTINGS: Final = ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16384", "locking_mode=EXCLUSIVE")
+_KINDS: Final = ("phone", "email", "external id")
+_SETTINGS: Final = ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192", "locking_mode=EXCLUSIVE")
 
 
 class Twin(NamedTuple):
@@ -36,23 +37,22 @@ class Seen:
     """
 
     def __init__(self, slots: int = _SLOTS) -> None:
-        self._table = array("q", [0]) * slots
+        self._table, self._last = array("q", [0]) * slots, slots - 1
         self._room = int(slots * _FULL)
         self._scratch: _Scratch | None = None
 
     def twin(self, row: int, contact: Person) -> Twin | None:
         """The earlier row that is the same person; None if there is none, and this one is known from now on."""
-        marks, kinds = [], []
-        if contact.phone:
-            marks.append(hash(contact.phone))
-            kinds.append("phone")
-        if contact.email:
-            marks.append(hash(contact.email))
-            kinds.append("email")
-        if contact.external_id:
-            marks.append(hash(f"\0{contact.external_id}"))
-            kinds.append("external id")
+        phone, email, external_id = contact.phone, contact.email, contact.external_id
+        marks = []
+        if phone:
+            marks.append(hash(phone))
+        if email:
+            marks.append(hash(email))
+        if external_id:
+            marks.append(~hash(external_id))  # the same text as an address is something else
         if earlier := self._claim(row, marks):
+            kinds = [kind for kind, value in zip(_KINDS, (phone, email, external_id), strict=True) if value]
             return min((Twin(other, kinds[place]) for place, other in earlier), key=lambda twin: twin.row)
         return None
 
@@ -66,14 +66,17 @@ class Seen:
 
         It is called for every row there is, so it does all in one place.
         """
-        table, last = self._table, len(self._table) - 1
-        free, earlier = [], []
-        for place, mark in enumerate(marks):
-            slot, head = mark & last, mark >> _ROW_BITS
-            while (held := table[slot]) and held >> _ROW_BITS != head:
-                slot = slot + 1 & last
-            if held:
-                earlier.append((place, held & _LAST_ROW))
+        table, last = self._table, self._last
+        free: list[int] = []
+        earlier: list[tuple[int, int]] = []
+        for mark in marks:
+            slot = mark & last
+            while held := table[slot]:
+                if (held ^ mark) >> _ROW_BITS:
+                    slot = slot + 1 & last
+                else:
+                    earlier.append((len(free) + len(earlier), held & _LAST_ROW))
+                    break
             else:
                 free.append(slot)
         if self._scratch:
@@ -88,7 +91,7 @@ class Seen:
         for mark, slot in zip(marks, free, strict=True):
             while table[slot]:  # another mark of this row has just taken it
                 slot = slot + 1 & last  # noqa: PLW2901 - the next one then
-            table[slot] = mark >> _ROW_BITS << _ROW_BITS | row
+            table[slot] = mark & ~_LAST_ROW | row
         return []
 
 

@@ -23,13 +23,19 @@ _UTC = ZoneInfo("UTC")
 def make_run(rt: Runtime, request: Launch, snapshot: Snapshot) -> Run:
     """The run of a launch. Raises CannotLaunch where its moment has passed, or its schedule has nothing more."""
     run = running(rt, request, snapshot)
+    schedule = _schedule(rt, request, run.campaign)
+    if run.open_ended and (request.canary or request.limit):
+        raise CannotLaunch(
+            ["--canary and --limit are for an audience that starts together; here people come one by one"]
+        )
+    if request.draft and (request.at is not None or (schedule is not None and not schedule.has_dates)):
+        raise CannotLaunch(["a draft starts when somebody starts it; leave out --draft, or the time"])
+    if request.at is not None and run.open_ended:
+        raise CannotLaunch(["a run whose people come one by one starts at once; leave out --at"])
     if request.draft:
         return replace(run, status=RunStatus.DRAFT, started_at=None)
     if request.at is not None:
         return _waiting(run, _single(request.at, run.created_at))
-    schedule = Campaign.parse(run.campaign, rt.settings.default_region).starts_by
-    if schedule is not None and schedule.has_dates and (request.canary or request.limit):
-        raise CannotLaunch(["--canary and --limit are for an audience that starts together; here each has a date"])
     if schedule is None or schedule.has_dates:
         return run
     first = upcoming(schedule, zone_for(schedule, run), run.created_at)
@@ -43,7 +49,7 @@ def running(rt: Runtime, request: Launch, snapshot: Snapshot) -> Run:
     now = rt.now()
     listening = snapshot.chosen is None
     share = canary_share(rt, request, snapshot, now)
-    schedule = Campaign.parse(snapshot.campaign.data, rt.settings.default_region).starts_by
+    schedule = _schedule(rt, request, snapshot.campaign.data)
     has_dates = schedule is not None and schedule.has_dates
     accounts = accounts_of(Campaign.parse(snapshot.campaign.data), snapshot.email_accounts)
     return Run(
@@ -73,6 +79,13 @@ def running(rt: Runtime, request: Launch, snapshot: Snapshot) -> Run:
         started_at=now,
         next_at=now if has_dates else None,
     )
+
+
+def _schedule(rt: Runtime, request: Launch, campaign: Mapping[str, Any]) -> Schedule | None:
+    """What the run starts by; somebody it is tried out on is reached at once."""
+    if request.audience.people:
+        return None
+    return Campaign.parse(campaign, rt.settings.default_region).starts_by
 
 
 def new_run_id(rt: Runtime) -> str:

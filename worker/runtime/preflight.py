@@ -181,6 +181,8 @@ def _reasons_of_place(rt: Runtime, request: Launch, campaign: Campaign) -> Itera
 
 
 def _reasons_of_content(rt: Runtime, request: Launch, campaign: Campaign, snapshot: Snapshot) -> Iterator[str]:
+    if snapshot.chosen is None:
+        yield from _reasons_of_listening(request, campaign)
     if not campaign.channels:
         yield "nothing to send: no channel of the campaign is on (useForSMS, useForEmail, useForOutbound)"
     if snapshot.chosen is not None and snapshot.chosen.faults:
@@ -202,6 +204,17 @@ def _reasons_of_content(rt: Runtime, request: Launch, campaign: Campaign, snapsh
     fields = rt.store.contact_fields(request.tenant_id, only) if only else None
     for fault in check(campaign, workflows, dispositions, contact_fields=fields):
         yield str(fault)
+
+
+def _reasons_of_listening(request: Launch, campaign: Campaign) -> Iterator[str]:
+    """A run that listens takes whoever its events name: what would narrow that must not be thought to."""
+    if campaign.meant_for != _ANYBODY or _said(request) != _ANYBODY:
+        yield (
+            "a campaign with triggers takes whoever its events are about, its audience and exclusions would do nothing;"
+            " put them into the conditions of the triggers"
+        )
+    if campaign.type is CampaignType.PERSONAL:
+        yield "a PERSONAL campaign is for people its user names, not for whoever an event is about; remove its triggers"
 
 
 def _warnings_of_dates(rt: Runtime, request: Launch, campaign: Campaign, snapshot: Snapshot) -> Iterator[str]:

@@ -53,6 +53,8 @@ def follow(rt: Runtime, tenant_id: str, run_id: str) -> int:
 
 def start_now(rt: Runtime, run: Run) -> bool:
     """Start a scheduled run before its time, in the name of whoever acts. Raises CannotLaunch with every reason."""
+    if not _is_ours(rt, run):
+        raise CannotLaunch(["it was launched against other providers than those set up here; launch it anew"])
     request = said_again(run)
     snapshot = gather(rt, request)
     require_launchable(rt, request, snapshot)

@@ -37,16 +37,20 @@ class Chosen:
 
 
 def over(said: Audience, campaign: Audience) -> Audience:
-    """What a launch says goes before what the campaign says: whom to include as a whole, each exclusion by itself."""
+    """Whom to include, a launch says instead of the campaign; whom to leave out, they say together.
+
+    Of segments to exclude only one can be said: the launch's.
+    """
+    said_within, own_within = said.contacted_within, campaign.contacted_within
     included = said if said.is_said else campaign
     return Audience(
         people=included.people,
         lists=included.lists,
         segment=included.segment,
-        exclude_lists=said.exclude_lists or campaign.exclude_lists,
+        exclude_lists=tuple(dict.fromkeys((*campaign.exclude_lists, *said.exclude_lists))),
         exclude_segment=said.exclude_segment or campaign.exclude_segment,
-        exclude_runs=said.exclude_runs or campaign.exclude_runs,
-        contacted_within=campaign.contacted_within if said.contacted_within is None else said.contacted_within,
+        exclude_runs=tuple(dict.fromkeys((*campaign.exclude_runs, *said.exclude_runs))),
+        contacted_within=max((one for one in (said_within, own_within) if one is not None), default=None),
         largest=said.largest or campaign.largest,
     )
 
@@ -70,6 +74,8 @@ def choose(rt: Runtime, audience: Audience, documents: Sequence[Document] = (), 
     }
     if audience.contacted_within is not None:
         wire["contactedSince"] = millis(rt.now() - audience.contacted_within)
+    if everyone and not audience.is_said:
+        wire["everyone"] = True  # nothing said at all would be a run of before, over its one list
     names = tuple(lists.name(list_id) for list_id in included)
     kept = {key: value for key, value in wire.items() if value}
     return Chosen(wire=kept, list_names=names, faults=tuple(faults), largest=audience.largest)

@@ -7,25 +7,26 @@
    and the unique indexes say whether that was right.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select, true, update
+from sqlalchemy import Connection, Integer, Row, select, true, update
 from sqlalchemy.exc import DBAPIError
 
 from worker.store import changes, dialect, imports, suppressions
 from worker.store.codec import from_json, millis
 from worker.store.contacts import COLUMNS, KEPT, identities, known, serialize, values
 from worker.store.document_rows import Action
-from worker.store.document_tables import contact_list_members, contacts
+from worker.store.document_tables import LIVE_CONTACT, contact_list_members, contacts, is_set
 from worker.store.errors import NotAllNew
 from worker.store.rows import ContactRow, ImportCounts, ImportStep, Kept, Suppression
 
 IMPORT: Final = "import"
 """Who changes contacts when a file does."""
 
+_IDENTITIES: Final = KEPT[:3]
 _CHANGED: Final = ("tenant_id", "contact_id", *KEPT, "modified_at", "modified_by")
 _MEMBER: Final = ("tenant_id", "contact_list_id", "contact_id", "added_at")
 
@@ -57,6 +58,7 @@ def import_batch(
         counts = _merge(conn, tenant_id, contact_list_id, people, at)
     suppressions.add(conn, tenant_id, suppressed, now)
     if step:
+        dialect.commit_unhurried(conn)  # `finish` waits for all of them
         imports.go_on(conn, tenant_id, step, counts, now)
     return counts
 
@@ -80,13 +82,15 @@ def _create(conn: Connection, tenant_id: str, contact_list_id: str, rows: Sequen
 
 def _merge(conn: Connection, tenant_id: str, contact_list_id: str, batch: Sequence[Kept], at: int) -> ImportCounts:
     """Look up who is here, and write what the rows say that is new."""
-    rows = _distinct(map(_row, batch))
+    distinct = _distinct(batch)
+    same = _same(conn, tenant_id, distinct)
+    rows = [_row(kept) for place, kept in enumerate(distinct) if place not in same]
     owned = known(conn, tenant_id, rows)
     new: list[Kept] = []
     changed: list[tuple[Any, ...]] = []
-    members: list[tuple[Any, ...]] = []
+    members: list[tuple[Any, ...]] = [(tenant_id, contact_list_id, key, at) for key in same.values()]
     history: list[changes.Written] = []
-    unchanged, duplicates = 0, len(batch) - len(rows)
+    unchanged, duplicates = len(same), len(batch) - len(distinct)
     for row in rows:
         owners = [owned[key] for key in identities(row) if key in owned]
         if not owners:
@@ -118,16 +122,40 @@ def _row(kept: Kept) -> ContactRow:
     )
 
 
-def _distinct(batch: Iterable[ContactRow]) -> list[ContactRow]:
+def _distinct(batch: Sequence[Kept]) -> Sequence[Kept]:
     """The batch without the rows that repeat an identity of an earlier one."""
+    columns = ([kept[place] for kept in batch if kept[place]] for place in range(len(_IDENTITIES)))
+    if all(len(set(named)) == len(named) for named in columns):
+        return batch
     seen: set[tuple[str, str]] = set()
     rows = []
-    for row in batch:
-        named = identities(row)
-        if seen.isdisjoint(named):
-            rows.append(row)
-        seen.update(named)
+    for kept in batch:
+        identities = {(kind, value) for kind, value in zip(_IDENTITIES, kept[:3], strict=True) if value}
+        if seen.isdisjoint(identities):
+            rows.append(kept)
+        seen |= identities
     return rows
+
+
+def _same(conn: Connection, tenant_id: str, rows: Sequence[Kept]) -> dict[int, str]:
+    """Who is here already exactly as a row has it: places among the rows, and contact ids. The database compares."""
+    by_key: dict[str, list[tuple[Any, ...]]] = {}
+    for place, kept in enumerate(rows):
+        key = next((kind for kind, value in zip(_IDENTITIES, kept, strict=False) if value), None)
+        if key:
+            by_key.setdefault(key, []).append((place, tenant_id, *kept))
+    found: dict[int, str] = {}
+    types = {"place": Integer()} | {name: contacts.c[name].type for name in ("tenant_id", *KEPT)}
+    for key, wanted in by_key.items():
+        given = dialect.records(conn, types, wanted)
+        query = select(given.c.place, contacts.c.contact_id).where(
+            contacts.c.tenant_id == given.c.tenant_id,
+            *(contacts.c[name] == given.c[name] for name in KEPT),
+            is_set(contacts.c[key]),
+            LIVE_CONTACT,
+        )
+        found |= {row.place: row.contact_id for row in conn.execute(query).all()}
+    return found
 
 
 def _is_one_person(row: ContactRow, owners: Sequence[Row[Any]]) -> bool:

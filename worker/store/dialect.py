@@ -388,6 +388,15 @@ def serialize(conn: Connection, name: str) -> None:
 _ADVISORY_LOCK: Final[TextClause] = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
+def commit_unhurried(conn: Connection) -> None:
+    """Let this commit not wait for the disk. It is lost in a crash unless a later one was not; never half of it is."""
+    if _is_postgres(conn):
+        conn.execute(_UNHURRIED)
+
+
+_UNHURRIED: Final[TextClause] = text("SET LOCAL synchronous_commit = off")
+
+
 def least(conn: Connection, *values: ColumnElement[int]) -> ColumnElement[int]:
     """The smallest of several values in a row."""
     return func.least(*values) if _is_postgres(conn) else func.min(*values)

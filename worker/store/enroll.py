@@ -31,7 +31,7 @@ from worker.domain.dispositions import SYSTEM
 from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.run import Canary, RunStatus
 from worker.store import audiences, dialect, runs
-from worker.store.codec import from_json, millis, millis_or_none, moment
+from worker.store.codec import from_json, millis, millis_or_none, moment, to_json
 from worker.store.document_tables import contacts
 from worker.store.signals import BULK
 from worker.store.tables import enrollments
@@ -88,8 +88,15 @@ def enroll_chunk(
         belongs.append(contacts.c.contact_id <= cut)
     people = _insert(conn, row, belongs, now, due_of) if candidates else 0
     over = candidates < size
-    _note(conn, row, people, cursor=last or row.enroll_cursor, over=over, full=cut is not None)
-    return Enrolled(people, more=not over and cut is None)
+    full = cut is not None
+    again = over and not full and _without_canary(row, people)
+    _note(conn, row, people, cursor="" if again else last or row.enroll_cursor, over=over and not again, full=full)
+    return Enrolled(people, more=again or not (over or full))
+
+
+def _without_canary(row: Row[Any], people: int) -> bool:
+    """Whether of a small audience nobody has fallen into the share: a canary of nobody would show nothing."""
+    return row.canary == Canary.ENROLLING and not (row.audience + people) and _share(row) < 1
 
 
 def pass_canary(conn: Connection, tenant_id: str, run_id: str) -> bool:
@@ -105,7 +112,7 @@ def _of_phase(conn: Connection, row: Row[Any]) -> list[ColumnElement[bool]]:
     """Whether a person is of the canary, or of the rest."""
     if row.canary == Canary.NONE:
         return []
-    share = float(from_json(row.guarding)["canary"]["share"])
+    share = _share(row)
     place = dialect.place_of(conn, contacts.c.contact_id)
     return [place < share if row.canary == Canary.ENROLLING else place >= share]
 
@@ -133,7 +140,9 @@ def _insert(
     if due_of is not None:
         moments = _moments(conn, belonging, due_of)
         due = moments.c.due_at
-        people = people.add_columns(due).join(moments, moments.c.timezone == contacts.c.timezone)
+        elsewhere = millis_or_none(due_of(""))  # a zone that came in between the two statements
+        due = case((moments.c.timezone.is_(None), elsewhere), else_=due).label("due_at")
+        people = people.add_columns(due).outerjoin(moments, moments.c.timezone == contacts.c.timezone)
     chunk = people.subquery("chunk")
     due = at if due_of is None else chunk.c.due_at
     number = func.row_number().over(order_by=chunk.c.contact_id)
@@ -161,11 +170,18 @@ def _moments(conn: Connection, belonging: Sequence[ColumnElement[bool]], due_of:
 def _note(conn: Connection, row: Row[Any], people: int, *, cursor: str, over: bool, full: bool) -> None:
     """Where the next chunk begins, or that there is none."""
     written: dict[str, Any] = {"audience": runs_table.c.audience + people, "enroll_cursor": cursor}
-    if row.canary == Canary.ENROLLING and over and not full:
+    if not (over or full or cursor):
+        written["guarding"] = to_json({**from_json(row.guarding), "canary": {"share": min(1.0, 2 * _share(row))}})
+    elif row.canary == Canary.ENROLLING and over and not full:
         written["canary"] = Canary.WATCHED
     elif over or full:
         written["enrolled"] = True
     conn.execute(_this(row).values(**written))
+
+
+def _share(row: Row[Any]) -> float:
+    """How large the canary is, of 1."""
+    return float(from_json(row.guarding)["canary"]["share"])
 
 
 def _this(row: Row[Any]) -> Update:

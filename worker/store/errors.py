@@ -93,6 +93,13 @@ class IllegalTransition(StoreError):
         super().__init__(f"run {run_id} is {status} and cannot become {to}, only {listed(may_follow(status))}")
 
 
+class NotOpen(StoreError):
+    """Only a run whose people come one by one can be closed."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} takes no events and no dates, there is nothing to close; pause or cancel it")
+
+
 class NotYours(StoreError):
     """A change of a run that others have to make."""
 

@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace as replaced
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from worker.store import alerts, dialect, documents, guard_memory, run_changes
 from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
 from worker.store.document_rows import Document, DocumentType
-from worker.store.errors import AlreadyListening, AlreadyRunning, IllegalTransition, NotFound, NotYours
+from worker.store.errors import AlreadyListening, AlreadyRunning, IllegalTransition, NotFound, NotOpen, NotYours
 from worker.store.kept import kept
 from worker.store.tables import UNRESOLVED, attempts, enrollments, messages, runs
 
@@ -151,6 +152,8 @@ def change_status(
         raise IllegalTransition(run_id, status, to)
     if who not in allowed:
         raise NotYours(run_id, to, allowed)
+    if status is RunStatus.DRAFT and to is RunStatus.RUNNING:
+        _refuse_a_second(conn, replaced(_run(row), status=to), again=False, replace=False, by=by)
     write_status(conn, row, to, now, by=by, reason=reason)
     if who is Who.SYSTEM:
         alerts.of_change(conn, row, to, now, reason=reason)
@@ -174,8 +177,10 @@ def write_status(conn: Connection, row: Row[Any], to: RunStatus, now: datetime, 
 
 
 def close(conn: Connection, tenant_id: str, run_id: str, now: datetime, *, by: str = "", reason: str = "") -> None:
-    """Let nobody else into an open run; it completes when its people have finished. Raises NotFound."""
+    """Let nobody else into an open run; it completes when its people have finished. Raises NotFound, NotOpen."""
     row = _require(conn, tenant_id, run_id)
+    if not row.open_ended or row.status not in UNDER_WAY:
+        raise NotOpen(run_id)
     if not row.enrolled:
         conn.execute(_this(tenant_id, run_id).values(enrolled=True, next_at=None))
         note(conn, tenant_id, run_id, now, reason=reason or "closed", by=by)

@@ -12,7 +12,7 @@ import time
 from typing import Any, Final
 
 import structlog
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -43,14 +43,14 @@ class Trigger(app.Task):
     Request = Quiet
 
 
-@app.task(base=Trigger, name="campaigns.trigger", typing=False)
+@app.task(base=Trigger, name="campaigns.trigger", typing=False, reject_on_worker_lost=True)
 def trigger(*args: Any, **event: Any) -> dict[str, int]:
     """Take one event: as keyword arguments, or as one argument, an object or its JSON."""
     sent = args[0] if args else event
     text = sent if isinstance(sent, str) else json.dumps(sent, default=str)
     try:
         return {"accepted": events.take(process_runtime(), [text])}
-    except (SQLAlchemyError, StoreError) as error:
-        log.warning("database away; the event goes back to the queue", error=type(error).__name__)
+    except (SQLAlchemyError, StoreError, SoftTimeLimitExceeded, MemoryError, OSError) as error:
+        log.warning("the event goes back to the queue; its key makes a second copy nothing", error=type(error).__name__)
         time.sleep(_PAUSE_SECONDS)  # it comes back at once, most likely to us
         raise Reject(requeue=True) from error

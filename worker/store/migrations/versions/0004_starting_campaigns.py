@@ -123,6 +123,8 @@ def _guards() -> None:
         *(text("tenant_id"), millis("seen", nullable=False), millis("look_at", nullable=False)),
         sa.PrimaryKeyConstraint("tenant_id", name="pk_guard_marks"),
     )
+    # What happened before is no reason to pause what goes on.
+    op.execute("INSERT INTO guard_marks SELECT tenant_id, max(outcome_id), 0 FROM outcomes GROUP BY tenant_id")
     op.create_table(
         "guard_states",
         *(text("run_id"), text("tenant_id"), text("state", "{}")),
