@@ -378,6 +378,26 @@ def test_who_waits_for_a_date_that_moves_before_its_moment_is_not_reminded_of_it
     assert (moved.status, moved.reason.partition(",")[0]) == ("cancelled", "the date it was for has moved")
 
 
+def test_who_waits_for_a_date_that_moves_away_and_back_is_reminded_once(house):
+    launch(house, 2027, 3, 2, 7, 40, schedule=VISITS, people=[visitor(1, "2027-03-03")])
+    house.play()
+    for hour, minute, visit in ((7, 56, "2027-03-05"), (8, 12, "2027-03-03")):
+        house.store.import_contacts(TENANT, "lst_1", [visitor(1, visit)], house.rt.now())
+        tick_at(house, 2027, 3, 2, hour, minute)
+    assert len(house.ledger()) == 1
+
+
+def test_a_run_that_takes_the_place_of_another_reminds_nobody_again_of_the_same_date(house):
+    launch(house, 2027, 3, 2, 7, 40, schedule=VISITS, people=[visitor(1, "2027-03-03")])
+    house.play()
+    tick_at(house, 2027, 3, 2, 8, 1)
+    again = replace(house.save(TEXT, schedule=VISITS, people=[visitor(1, "2027-03-03")]), again=True, replace=True)
+    launching.launch(house.rt, again)
+    house.play()
+    tick_at(house, 2027, 3, 2, 8, 20)
+    assert len(house.ledger()) == 1
+
+
 def test_a_run_by_dates_closes_when_its_schedule_has_ended(home):
     launch(home, 2027, 3, 1, 6, schedule={**VISITS, "end": "2027-03-01"}, people=[visitor(1, "2027-03-03")])
     home.play()

@@ -59,6 +59,7 @@ def judge(watch: Watch, filed: Sequence[Filed], book: DispositionBook, guard: Gu
     looks = {rate: look(watch.tests[rate], news[rate], guard.bounds[rate]) for rate in Rate}
     crossed = {rate for rate, (verdict, _) in looks.items() if verdict is Verdict.STOP}
     told = {rate: in_words(rate, looks[rate][1].seen, guard.bounds[rate]) for rate in Rate if rate in crossed}
+    watched = [rate for rate in Rate if rate not in guard.off]
     ours = "" if Rate.FAILURE in guard.off else _of_our_own(filed, book)
     new = crossed & guard.off - watch.warned
     after = Watch(
@@ -70,8 +71,14 @@ def judge(watch: Watch, filed: Sequence[Filed], book: DispositionBook, guard: Gu
         watch=after,
         stop="; ".join([*([ours] if ours else []), *(words for rate, words in told.items() if rate not in guard.off)]),
         warn="; ".join(words for rate, words in told.items() if rate in new),
-        fine=all(after.tests[rate].has_gone_on for rate in Rate if rate not in guard.off),
+        fine=_is_fine(after, watched),
     )
+
+
+def _is_fine(watch: Watch, watched: Sequence[Rate]) -> bool:
+    """Whether every rate that can be told so far has passed: where no mail leaves, nobody complains."""
+    told = [rate for rate in watched if watch.totals[rate].trials]
+    return bool(told or not watched) and all(watch.tests[rate].has_gone_on for rate in told)
 
 
 def conclude(watch: Watch, guard: Guard) -> str:

@@ -9,8 +9,9 @@
 5. Of a file without a usable row only the opt-outs are kept; there is no list for it.
 """
 
-from collections.abc import Generator, Mapping
-from contextlib import closing
+import gc
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -109,12 +110,14 @@ def import_file(
     rows = suppressed = 0
     with (
         _reject_file(rejects, audience) as reject_file,
+        _cheap_collections(),
         closing(_read(audience)) as ready,
     ):
         for batch in ready:
             for reject in batch.rejects:
                 reject_file.write(*reject)
             target.take(batch)
+            gc.collect()
             progress(batch.place)
             rows += batch.rows
             suppressed += batch.suppressed
@@ -181,6 +184,19 @@ class _Target:
         """The whole file is done."""
         if self._row:
             self._rt.store.finish_import(self._rt.settings.tenant_id, self._digest, self._rt.now())
+
+
+@contextmanager
+def _cheap_collections() -> Iterator[None]:
+    """What is here already is not looked through for garbage, so that it can be done after each batch.
+
+    Statements are cycles, and each holds a batch as a parameter: left alone they come to 40 MB.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _reject_file(path: Path, audience: Audience) -> RejectFile:

@@ -1,6 +1,7 @@
 """People by a date of their own: read in windows, enrolled for their moment.
 
-1. Somebody is enrolled once for each date: a second look finds the entry taken.
+1. Somebody is enrolled once for each date: a second look finds the entry taken, in whichever run of the campaign. Who
+   was taken out because the date had moved is enrolled again when it moves back.
 2. Where a look stands is committed, so that it goes on after a budget or a crash; begun anew it does no harm either.
 3. Who was enrolled for a date that has moved before its moment came is taken out again in the commit that sees it.
 """
@@ -9,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, Update, exists, select, true, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Update, and_, exists, or_, select, update
 
 from worker.domain.audience import Selection
 from worker.domain.dispositions import SYSTEM
@@ -171,9 +172,33 @@ def _insert(conn: Connection, run: Row[Any], entries: Sequence[Entry], now: date
         (dialect.new_id(conn), *own, one.contact_id, one.entry, ready, BULK, millis(one.due_at), at) for one in entries
     ]
     given = dialect.table_records(conn, enrollments, _COLUMNS, rows)
-    insert = dialect.upsert(conn, enrollments).from_select(_COLUMNS, select(given).where(true()))
-    added = insert.on_conflict_do_nothing().returning(enrollments.c.enrollment_id)
-    return len(conn.execute(added).all())
+    new = select(given).where(~_elsewhere(conn, run, given))
+    insert = dialect.upsert(conn, enrollments).from_select(_COLUMNS, new)
+    row = enrollments.c
+    revived = insert.on_conflict_do_update(
+        index_elements=["run_id", "contact_id", "entry"],
+        set_={"status": ready, "due_at": insert.excluded.due_at, "disposition": "", "reason": "", "finished_at": None},
+        where=and_(row.status == EnrollmentStatus.CANCELLED, row.state == "", row.disposition == _MOVED.code),
+    )
+    return len(conn.execute(revived.returning(row.enrollment_id)).all())
+
+
+def _elsewhere(conn: Connection, run: Row[Any], given: FromClause) -> ColumnElement[bool]:
+    """Whether an earlier run of the campaign has enrolled them for the same date: once is once, whoever replaced whom."""
+    others = select(table.c.run_id).where(
+        table.c.tenant_id == run.tenant_id,
+        table.c.campaign_id == run.campaign_id,
+        table.c.open_ended,
+        table.c.run_id != run.run_id,
+    )
+    row = enrollments.alias("elsewhere").c
+    begun_or_waiting = or_(row.state != "", row.finished_at.is_(None))
+    return exists().where(
+        row.run_id.in_(conn.execute(others).scalars().all()),
+        row.contact_id == given.c.contact_id,
+        row.entry == given.c.entry,
+        begun_or_waiting,
+    )
 
 
 def _at(document: Any, paths: Sequence[Sequence[str]]) -> Any:
