@@ -23,6 +23,13 @@ MONDAYS = {"rrule": "FREQ=WEEKLY;BYDAY=MO", "start": "2027-03-01T09:00", "end": 
 BERLIN = {**MONDAYS, "timezone": "Europe/Berlin", "grace": "2 hours"}
 
 
+VISITS = {"date": {"field": "visit", "offset": "-1 day", "time": "09:00"}, "grace": "2 hours"}
+
+
+def visitor(number, visit, zone="Europe/Berlin"):
+    return person(number, timezone=zone, fields={"firstName": "Ann", **({"visit": visit} if visit else {})})
+
+
 def utc(*parts):
     return datetime(*parts, tzinfo=UTC)
 
@@ -258,6 +265,17 @@ def test_a_schedule_that_was_changed_is_followed_and_one_that_was_taken_out_ends
     assert changes(home)[-1] == "its campaign has no times at which it starts any more"
 
 
+def test_a_campaign_whose_people_come_one_by_one_by_now_does_not_start_over_all_of_them(home):
+    set_clock(home, 2027, 3, 1, 6)
+    saved = replace(home.save(TEXT, people=[visitor(1, "2027-06-01")]), at=utc(2027, 3, 3, 8))
+    home.run_id = launching.launch(home.rt, saved).run.run_id
+    change_campaign(home, schedule=VISITS)
+    tick_at(home, 2027, 3, 3, 8)
+    assert run_of(home).status is RunStatus.FAILED
+    assert home.rows(enrollments) == []
+    assert "people come one by one now" in changes(home)[-1]
+
+
 def test_a_system_of_the_other_kind_leaves_a_scheduled_run_alone(home):
     launch(home, 2027, 3, 1, 6, schedule=BERLIN)
     real = home.runtime(twilio_base_url="https://api.twilio.com")
@@ -315,12 +333,6 @@ def test_the_waves_of_two_days_overlap_and_nobody_is_forgotten(home):
 
 
 # By a date of each person
-
-VISITS = {"date": {"field": "visit", "offset": "-1 day", "time": "09:00"}, "grace": "2 hours"}
-
-
-def visitor(number, visit, zone="Europe/Berlin"):
-    return person(number, timezone=zone, fields={"firstName": "Ann", **({"visit": visit} if visit else {})})
 
 
 def entries(house):

@@ -55,10 +55,7 @@ def start_now(rt: Runtime, run: Run) -> bool:
     """Start a scheduled run before its time, in the name of whoever acts. Raises CannotLaunch with every reason."""
     if not _is_ours(rt, run):
         raise CannotLaunch(["it was launched against other providers than those set up here; launch it anew"])
-    request = said_again(run)
-    snapshot = gather(rt, request)
-    require_launchable(rt, request, snapshot)
-    fresh = replace(running(rt, request, snapshot), run_id=run.run_id, series=run.series, occurrence=run.occurrence)
+    fresh = replace(_fresh(rt, run), occurrence=run.occurrence)
     following = _next_of(rt, run, _after(rt, run)) if run.series else None
     by = rt.actor.user_id
     return _fired(rt, fresh, run.next_at, following=following, by=by, reason="before its time")
@@ -123,16 +120,23 @@ def _schedule_of(rt: Runtime, run: Run) -> Schedule:
 def _start(rt: Runtime, run: Run, seen: datetime, todo: CatchUp) -> bool:
     assert todo.fire is not None  # noqa: S101 - for the type checker
     following = _next_of(rt, run, todo.then)
-    request = said_again(run)
     try:
-        snapshot = gather(rt, request)
-        require_launchable(rt, request, snapshot)
-        fresh = running(rt, request, snapshot)
+        fresh = _fresh(rt, run)
     except _REFUSALS as error:
         return _give_up(rt, run, seen, str(error), following)
-    occurrence = todo.fire.at if run.series else None
-    fresh = replace(fresh, run_id=run.run_id, series=run.series, occurrence=occurrence)
+    fresh = replace(fresh, occurrence=todo.fire.at if run.series else None)
     return _fired(rt, fresh, seen, following=following, by="", reason=", ".join(_told(todo)) or "on time")
+
+
+def _fresh(rt: Runtime, run: Run) -> Run:
+    """A scheduled run as it starts: of what is saved now, checked anew. Raises CannotLaunch with every reason."""
+    request = said_again(run)
+    snapshot = gather(rt, request)
+    require_launchable(rt, request, snapshot)
+    fresh = running(rt, request, snapshot)
+    if fresh.open_ended:
+        raise CannotLaunch(["its people come one by one now, by events or by their dates; launch it anew"])
+    return replace(fresh, run_id=run.run_id, series=run.series)
 
 
 def _fired(rt: Runtime, run: Run, seen: datetime | None, *, following: Run | None, by: str, reason: str) -> bool:

@@ -184,7 +184,7 @@ def _insert(conn: Connection, run: Row[Any], entries: Sequence[Entry], now: date
 
 
 def _elsewhere(conn: Connection, run: Row[Any], given: FromClause) -> ColumnElement[bool]:
-    """Whether an earlier run of the campaign has enrolled them for the same date: once is once, whoever replaced whom."""
+    """Whether another run of the campaign has enrolled them for the same date: once is once."""
     others = select(table.c.run_id).where(
         table.c.tenant_id == run.tenant_id,
         table.c.campaign_id == run.campaign_id,
