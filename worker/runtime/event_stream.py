@@ -124,7 +124,7 @@ class EventStream:
                 if self._stopped.wait(_PAUSE_SECONDS):
                     return
         ids = [entry_id for entry_id, _ in entries]
-        with self._client.pipeline(transaction=False) as pipeline:
+        with self._client.pipeline(transaction=True) as pipeline:
             pipeline.xack(self._name, GROUP, *ids)
             pipeline.xdel(self._name, *ids)
             pipeline.execute()
