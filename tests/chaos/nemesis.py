@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final, assert_never
 
 import psutil
@@ -211,7 +212,10 @@ class Nemesis:
 
     def _cut_sessions(self) -> None:
         host = self._site.database_url.partition("host=")[2]
-        with psycopg.connect(host=host, user="postgres", dbname="postgres", autocommit=True) as admin:
+        with (
+            suppress(psycopg.OperationalError),  # a server that still starts after its crash has no sessions to cut
+            psycopg.connect(host=host, user="postgres", dbname="postgres", autocommit=True) as admin,
+        ):
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
