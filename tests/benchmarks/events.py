@@ -177,7 +177,7 @@ def paced(count: int, rate: int) -> Iterator[range]:
         if due > done:
             yield range(done, due)
             done = due
-        time.sleep(_TICK)
+        time.sleep(_TICK)  # the pace at which events are sent
 
 
 def through_the_stream(site: Site, name: str, label: int, rate: int, seconds: float) -> Measured:
@@ -216,7 +216,7 @@ def _wait(site: Site, name: str, sent: Mapping[str, float], lasted: float) -> Me
         took = tuple(arrived[phone] - at for phone, at in sent.items() if phone in arrived)
         if len(took) == len(sent) or time.monotonic() > ends:
             return Measured(name=name, sent=len(sent), took=took, lasted=lasted)
-        time.sleep(0.5)
+        time.sleep(0.5)  # between two looks at how many have arrived
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def first_message(url: str, folder: Path) -> Iterator[str]:
         campaigns = (sys.executable, "-m", "worker.cli.main")
         store = Store(url)
         subprocess.run([*campaigns, "save", str(HERE / "job.yaml")], check=True)
-        time.sleep(4)  # the workers have started and come to rest
+        time.sleep(4)  # what the start of the workers set in motion comes to rest, as in once.py
         pids = {name: supervisor.running[name].process.pid for name in PROGRAMS}
         meter = Meter(pids)
         meter.start()

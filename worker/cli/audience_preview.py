@@ -1,6 +1,5 @@
 """`campaigns audience`: who a campaign would reach, before anybody is reached."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,6 +16,7 @@ from worker.cli.launches import (
     NotContacted,
     Segment,
     audience_of,
+    campaign_of,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def audience(
     from worker.cli.output import console, show
     from worker.runtime.preflight import Launch
     from worker.runtime.preview import SAMPLE, preview
-    from worker.runtime.saving import read_campaign
 
     said = audience_of(
         contact_lists=contact_lists,
@@ -75,8 +74,7 @@ def audience(
         largest=largest,
     )
     with open_runtime() as rt:
-        path = Path(campaign)
-        campaign_id, documents = read_campaign(rt, path) if path.exists() else (campaign, ())
+        campaign_id, documents = campaign_of(rt, campaign)
         request = Launch(
             tenant_id=rt.settings.tenant_id,
             campaign=campaign_id,

@@ -11,7 +11,9 @@ from worker.cli.errors import Exit, Stop
 
 if TYPE_CHECKING:
     from worker.domain.audience import Audience
+    from worker.runtime.bootstrap import Runtime
     from worker.runtime.launch import Launched
+    from worker.store.document_rows import Document
 
 Lists = Annotated[list[str] | None, typer.Option("--list", help="A contact list; may be given several times.")]
 Segment = Annotated[str, typer.Option(help="Only who matches: a query like plan:gold, or a saved segment.")]
@@ -80,7 +82,6 @@ def launch(
     from worker.cli.output import show
     from worker.runtime import launch as launching
     from worker.runtime.preflight import Launch
-    from worker.runtime.saving import read_campaign
 
     said = audience_of(
         contact_lists=contact_lists,
@@ -93,8 +94,7 @@ def launch(
         people=to,
     )
     with open_runtime() as rt:
-        path = Path(campaign)
-        campaign_id, documents = read_campaign(rt, path) if path.exists() else (campaign, ())
+        campaign_id, documents = campaign_of(rt, campaign)
         request = Launch(
             tenant_id=rt.settings.tenant_id,
             campaign=campaign_id,
@@ -120,6 +120,14 @@ def _text(launched: "Launched") -> str:
     verb = {"draft": "kept as a draft", "scheduled": "scheduled"}.get(run.status, "launched")
     warned = "".join(f"warning: {warning}\n" for warning in launched.warns)
     return f"{warned}{verb} {run.run_id}\n" + words.get(run.status, f"watch it: campaigns status {run.run_id} --watch")
+
+
+def campaign_of(rt: "Runtime", said: str) -> "tuple[str, tuple[Document, ...]]":
+    """The campaign an argument names, and the definitions that come with it where it is a file or folder."""
+    from worker.runtime.saving import read_campaign
+
+    path = Path(said)
+    return read_campaign(rt, path) if path.exists() else (said, ())
 
 
 def audience_of(
