@@ -20,6 +20,7 @@ from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
 from channels.base import Callback, Capabilities, Probe, Standing
+from channels.connections import Connections, begun_by
 from channels.email.sendgrid_events import receipts_of
 from channels.email.sendgrid_request import MOST_RECIPIENTS, MailRequest, plan
 from channels.errors import expect
@@ -27,10 +28,8 @@ from channels.messages import ChannelKind, Email
 from channels.results import Certainty, Reason, Receipt, Reply, SendResult, Sighting
 from channels.transport import (
     AioSendGridClient,
-    Slots,
     certainty_of,
     certainty_of_status,
-    open_session,
     retry_after,
 )
 from channels.vendors.sendgrid import SendGridSettings, SendGridWebhooks
@@ -73,16 +72,15 @@ class SendGridEmail:
     can = Capabilities(batch=MOST_RECIPIENTS)
 
     def __init__(self, settings: SendGridSettings) -> None:
-        self._session = open_session(
+        self._connections = Connections(
             limit=settings.max_in_flight,
             timeout_seconds=settings.timeout_seconds,
             connect_timeout_seconds=settings.connect_timeout_seconds,
         )
         self._api = SendGridAPIClient(settings.api_key, host=settings.base_url)
         headers = {**self._api.client.request_headers, "Content-Type": "application/json"}
-        self._api.client = AioSendGridClient(self._session, host=settings.base_url, headers=headers, path=())
+        self._api.client = AioSendGridClient(self._connections, host=settings.base_url, headers=headers, path=())
         self._webhooks = SendGridWebhooks(settings)
-        self._slots = Slots(settings.max_in_flight, settings.timeout_seconds)
 
     async def send(self, messages: Sequence[Email]) -> Sequence[SendResult]:
         """Send all in as few requests as they fit in. Ends within two timeouts; what did not start by then is NOT_SENT.
@@ -90,7 +88,7 @@ class SendGridEmail:
         `provider_ref` is the id of the request; where it carried several mails, with the place of this one after it.
         """
         expect(messages, Email)
-        until = self._slots.deadline()
+        until = self._connections.deadline()
         results = dict(_refused_here(messages))
         sendable = {position: message for position, message in enumerate(messages) if position not in results}
         await asyncio.gather(*(self._deliver(request, until, results) for request in plan(sendable)))
@@ -121,7 +119,7 @@ class SendGridEmail:
         """One request. A result holds for all its recipients."""
         try:
             body = request.body()
-            async with self._slots.one(until):
+            with begun_by(until):
                 response = await self._api.send(body)
         except HTTPError as error:
             if error.status_code in _DIVISIBLE:
@@ -163,7 +161,7 @@ class SendGridEmail:
         return receipts_of(callback.body)
 
     async def close(self) -> None:
-        await self._session.close()
+        await self._connections.close()
 
 
 def _refused_here(messages: Sequence[Email]) -> Iterator[tuple[int, SendResult]]:

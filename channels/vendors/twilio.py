@@ -16,10 +16,11 @@ from urllib.parse import quote, urlsplit
 from twilio.rest import Client  # type: ignore[import-untyped]
 
 from channels.base import Probe, Standing
+from channels.connections import Connections, begun_by
 from channels.errors import InvalidSettings
 from channels.messages import E164
 from channels.results import Certainty, Reason, SendResult
-from channels.transport import AioTwilioHttpClient, Slots, captured, certainty_of, open_session, retry_after
+from channels.transport import AioTwilioHttpClient, captured, certainty_of, retry_after
 from channels.vendors.twilio_codes import refusal
 
 RETRY_POLICY: Final = "#rc=3&rp=all"
@@ -74,7 +75,7 @@ class TwilioAccount:
     """The SDK's client of one account, and how its answers are read. Made inside the running loop."""
 
     def __init__(self, settings: TwilioSettings) -> None:
-        self._session = open_session(
+        self._connections = Connections(
             limit=settings.max_in_flight,
             timeout_seconds=settings.timeout_seconds,
             connect_timeout_seconds=settings.connect_timeout_seconds,
@@ -82,22 +83,21 @@ class TwilioAccount:
         client = Client(
             settings.account_sid,
             settings.auth_tokens[0],
-            http_client=AioTwilioHttpClient(self._session),
+            http_client=AioTwilioHttpClient(self._connections),
             environment={"TWILIO_EDGE": "", "TWILIO_REGION": ""},  # settings decide, not the environment
         )
         client.api.base_url = settings.base_url
         self.resources: Any = client.api.v2010.account
-        self._slots = Slots(settings.max_in_flight, settings.timeout_seconds)
 
     def deadline(self) -> float:
         """The moment after which a send that begins now starts no more requests: it ends within two timeouts."""
-        return self._slots.deadline()
+        return self._connections.deadline()
 
     async def create(self, create: Callable[..., Awaitable[Any]], *, until: float, **fields: Any) -> SendResult:
         """Call a create of the SDK with `fields`. Never raises; `until` as given by `deadline`."""
         with captured() as answer:
             try:
-                async with self._slots.one(until):
+                with begun_by(until):
                     resource = await create(**fields)
             except Exception as error:  # noqa: BLE001 - rule 2: whatever broke, the others' results must survive
                 return _broken(error, answer.status, retry_after(answer.headers))
@@ -136,7 +136,7 @@ class TwilioAccount:
         return Probe(standing=Standing.OK, strangers=strangers)
 
     async def close(self) -> None:
-        await self._session.close()
+        await self._connections.close()
 
 
 class TooManyPages(Exception):

@@ -33,8 +33,8 @@ def deaf_url():
 
 
 @pytest.fixture(scope="session")
-def untrusted_certificate(tmp_path_factory):
-    """A TLS context with a certificate nobody vouches for."""
+def untrusted_certificate_path(tmp_path_factory):
+    """A certificate nobody vouches for, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
@@ -44,8 +44,14 @@ def untrusted_certificate(tmp_path_factory):
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.write_bytes(certificate.public_bytes(pem) + private)
+    return path
+
+
+@pytest.fixture(scope="session")
+def untrusted_certificate(untrusted_certificate_path):
+    """A TLS context with it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
+    context.load_cert_chain(untrusted_certificate_path)
     return context
 
 

@@ -4,10 +4,11 @@ import asyncio
 import time
 from typing import Any
 
-import aiohttp
 import pytest
 
+from channels.connections import Connections, Origin
 from channels.errors import UnsupportedMessage
+from channels.exchange import Connection
 from channels.messages import Message
 from channels.results import Certainty, Reason, SendResult
 from tests.channels.contract_hooks import ChannelHooks
@@ -35,18 +36,17 @@ BROKEN_EXCHANGES: dict[str, tuple[Answer, Reason]] = {
 
 
 def freeze_before_the_first_byte(channel: Any, seconds: float, times: int) -> None:
-    """So often the whole process stands still between building a request and writing it."""
+    """So often the whole process stands still between opening a connection and writing a request to it."""
     pauses = [seconds] * times
+    connections: Connections = getattr(channel, "_account", channel)._connections
+    find = connections._kept
 
-    async def freeze(*_: object) -> None:
+    def kept(origin: Origin) -> Connection | None:
         if pauses:
-            time.sleep(pauses.pop())  # noqa: ASYNC251 - nothing else may run meanwhile, that is the point
+            time.sleep(pauses.pop())
+        return find(origin)
 
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(freeze)  # called when they are built; they leave together with the body
-    trace.freeze()
-    session = channel._session if hasattr(channel, "_session") else channel._account._session
-    session._trace_configs.append(trace)
+    connections._kept = kept  # type: ignore[method-assign]
 
 
 class SendingContract(ChannelHooks):

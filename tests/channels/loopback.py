@@ -48,9 +48,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Raw:
-    """These bytes, then the end of the connection."""
+    """These bytes, then the end of the connection, unless it stays."""
 
     bytes: bytes
+    stays: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,10 @@ class LoopbackProvider:
                 writer.write("\r\n".join([*lines, "", ""]).encode() + body)
                 await writer.drain()
                 return True
-            case Raw(content):
+            case Raw(content, stays):
                 writer.write(content)
                 await writer.drain()
+                return stays
             case Reset():
                 linger = struct.pack("ii", 1, 0)
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

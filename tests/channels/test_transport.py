@@ -4,19 +4,16 @@ import asyncio
 import time
 from email.utils import formatdate
 
-import aiohttp
 import pytest
 
-from channels.elapsed import elapsed
+from channels.connections import Connections
+from channels.exchange import Cut
 from channels.results import Certainty, Reason
 from channels.transport import (
     AioTwilioHttpClient,
-    Slots,
-    TooLate,
     captured,
     certainty_of,
     certainty_of_status,
-    open_session,
     retry_after,
 )
 from tests.channels.loopback import Reply
@@ -68,15 +65,15 @@ def test_what_a_status_proves(status, certainty, reason):
     assert certainty_of_status(status) == (certainty, reason)
 
 
-@pytest.mark.parametrize("error", [ValueError(), KeyError(), OSError(), ConnectionResetError(), aiohttp.ClientError()])
+@pytest.mark.parametrize("error", [ValueError(), KeyError(), OSError(), ConnectionResetError(), Cut()])
 def test_an_error_nobody_foresaw_is_unknown_never_not_sent(error):
     assert certainty_of(error)[0] is Certainty.UNKNOWN
 
 
 async def test_calls_side_by_side_never_see_each_others_answer(provider):
     provider.otherwise = lambda request: Reply(200, b"{}", {"X-Who": request.query["who"]}, after=0.01)
-    session = open_session(limit=50, timeout_seconds=10, connect_timeout_seconds=3)
-    client = AioTwilioHttpClient(session)
+    connections = Connections(limit=50, timeout_seconds=10, connect_timeout_seconds=3)
+    client = AioTwilioHttpClient(connections)
 
     async def ask(who: int) -> str:
         with captured() as answer:
@@ -84,22 +81,7 @@ async def test_calls_side_by_side_never_see_each_others_answer(provider):
             return answer.headers["X-Who"]
 
     answers = await asyncio.gather(*(ask(who) for who in range(200)))
-    await session.close()
+    await connections.close()
 
     assert answers == [str(who) for who in range(200)]
     assert provider.most_in_flight <= 50
-
-
-async def test_who_waits_too_long_for_a_slot_never_starts():
-    slots = Slots(1, timeout_seconds=1)
-
-    async with slots.one(slots.deadline()):
-        with pytest.raises(TooLate):
-            async with slots.one(elapsed() + 0.02):
-                pytest.fail("there was none")
-
-    with pytest.raises(TooLate):
-        async with slots.one(elapsed() - 1):
-            pytest.fail("a free slot does not help who is late already")
-    async with slots.one(slots.deadline()):
-        pass

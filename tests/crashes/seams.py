@@ -13,10 +13,10 @@ from enum import StrEnum
 from functools import wraps
 from typing import Any
 
-import aiohttp
 from sqlalchemy import event
 
 from channels.base import Channel
+from channels.connections import Connections
 from channels.messages import ChannelKind
 from tests.runtime.house import HandRuntime
 from worker.runtime.hints import Hint
@@ -156,8 +156,8 @@ class WatchedRuntime(HandRuntime):
 
     def channel(self, kind: ChannelKind) -> Channel[Any]:
         channel: Any = super().channel(kind)
-        session: aiohttp.ClientSession = getattr(channel, "_account", channel)._session
-        session.connector._socket_factory = self._open
+        connections: Connections = getattr(channel, "_account", channel)._connections
+        connections.socket_factory = self._open
         return channel
 
     def _open(self, address: tuple[int, int, int, str, object]) -> WatchedSocket:

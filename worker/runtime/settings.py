@@ -102,6 +102,8 @@ class Settings(BaseSettings):
     def _is_web_address(cls, url: str) -> str:
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             raise ValueError("write it like https://host")
+        if urlsplit(url).username is not None:
+            raise ValueError("leave out the user name and password")
         return url
 
     @field_validator("alert_webhook_url")

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-import aiohttp
 import orjson
 
-from channels.transport import open_session
+from channels.connections import Connections, NotSent
+from channels.exchange import Cut
 
 PREFIX: Final = "whsec_"
 SHORTEST_SECRET: Final = 24
@@ -63,12 +63,12 @@ async def post(
     """One POST. Returns what went wrong, without the address; "" where it was taken (2xx)."""
     body = orjson.dumps(content)
     headers = {"content-type": "application/json", **signed(secret, message_id, timestamp, body)}
-    session = open_session(limit=1, timeout_seconds=timeout_seconds, connect_timeout_seconds=timeout_seconds)
+    connections = Connections(limit=1, timeout_seconds=timeout_seconds, connect_timeout_seconds=timeout_seconds)
     try:
-        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-            taken = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
-            return "" if taken else f"answered {response.status}"
-    except (aiohttp.ClientError, TimeoutError) as error:
-        return type(error).__name__
+        answer = await connections.request("POST", url, headers, body)
+        taken = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+        return "" if taken else f"answered {answer.status}"
+    except (NotSent, Cut, TimeoutError) as error:
+        return type(error.__cause__ or error).__name__
     finally:
-        await session.close()
+        await connections.close()
