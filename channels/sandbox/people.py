@@ -7,6 +7,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,8 +151,13 @@ class People:
 
 def load_people(path: Path | None = None, seed: int = 0) -> People:
     """Read a table of people, by default the one of the package. Raises BadPeople."""
-    everybody, rows = _read(path or TABLE)
+    everybody, rows = _read(path) if path else _ours()
     return People(everybody, rows, seed)
+
+
+@cache
+def _ours() -> tuple[Person, tuple[Person, ...]]:
+    return _read(TABLE)
 
 
 def _read(path: Path) -> tuple[Person, tuple[Person, ...]]:

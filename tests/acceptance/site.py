@@ -10,7 +10,7 @@ from typing import Any
 
 from channels.sandbox import read_ledger, summarize
 from tests.acceptance.demos import ROOT
-from worker.runtime.stack import free_port
+from worker.runtime.machine import free_port
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 
 BIN = Path(sys.executable).parent

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from tests.acceptance.demos import ROOT
 from tests.acceptance.site import Site
 from worker.runtime.embedded import redis_binary
-from worker.runtime.stack import free_port
+from worker.runtime.machine import free_port
 from worker.runtime.supervisor import Program, Supervisor
 
 pytestmark = pytest.mark.acceptance

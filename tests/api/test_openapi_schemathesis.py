@@ -20,7 +20,7 @@ _ACCEPTED = ["2xx", "401", "403", "404", "409"]
 _LENIENCE: list[dict[str, Any]] = [
     {
         # A query's grammar, what it costs, and which cursor belongs to which search, no JSON schema can say.
-        "include-path-regex": r"/types/\w+$",
+        "include-path-regex": r"(/types/\w+|/audience)$",
         "include-method": "GET",
         "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "400", "422"]}},
     },

@@ -6,7 +6,9 @@
 2. Every event is about somebody new: a contact, an enrollment, a step, a message, an attempt, all on the disk.
 3. Beside a bulk run: a broadcast of texts to BULK people goes on through the ordinary workers. Its sender is paced by
    BULK_PER_SECOND, by default as SMS_PER_SECOND is; with a very large number it takes all of the machine it can get.
-4. The obvious design is one Celery task for each event that sends at once and records nothing. It is given the same
+4. CPU is that of our workers, and of the database server, for all they did from the first event to the last text; the
+   texts of a bulk run are in it.
+5. The obvious design is one Celery task for each event that sends at once and records nothing. It is given the same
    events at the same rate in the same run, and what it has done by the end is counted.
 """
 
@@ -25,15 +27,17 @@ from urllib.request import urlopen
 from celery import Celery
 
 from tests.benchmarks.designs import ACCOUNT_SID
-from tests.benchmarks.server import postgres
+from tests.benchmarks.measure import Meter
+from tests.benchmarks.server import postgres, postmaster
 from worker.domain.run import FINAL_RUN
 from worker.runtime import launch as launching
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.embedded import start_redis
 from worker.runtime.event_stream import connect
+from worker.runtime.machine import free_port
 from worker.runtime.preflight import Launch
 from worker.runtime.settings import Settings
-from worker.runtime.stack import free_port, program
+from worker.runtime.stack import program
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 from worker.store.document_rows import Document, DocumentType
 from worker.store.facade import Store
@@ -45,9 +49,12 @@ BULK = int(os.environ.get("BULK", "100000"))
 BULK_PER_SECOND = os.environ.get("BULK_PER_SECOND", "100")
 """What one sender may, by default."""
 DATABASES = os.environ.get("DATABASES", "postgresql").split(",")
+PROFILE = os.environ.get("PROFILE", "")
+"""Samples the workers' processes into files whose names begin so. Slower: do not quote its rates."""
 LIMIT_SECONDS = 0.5
 TENANT = "default"
 _TICK = 0.005
+_BESIDE = {"stub", "redis"}
 _SENDER = {"useForSMS": True, "type": "DEFAULT"}
 
 
@@ -59,6 +66,8 @@ class Measured:
     sent: int
     took: tuple[float, ...]
     lasted: float
+    cpu: Mapping[str, float]
+    """Seconds by program."""
 
     def at(self, percent: int) -> float:
         return quantiles(self.took, n=100, method="inclusive")[percent - 1] if len(self.took) > 1 else float("inf")
@@ -66,7 +75,9 @@ class Measured:
     def line(self) -> str:
         parts = " ".join(f"{1000 * self.at(p):8.0f}" for p in (50, 95, 99))
         verdict = "holds" if self.at(99) < LIMIT_SECONDS and len(self.took) == self.sent else "MISSED"
-        return f"{self.name:34} {self.sent / self.lasted:9,.0f} {len(self.took) / self.sent:8.0%} {parts}  {verdict}"
+        cpu = " ".join(f"{name} {1e6 * seconds / self.sent:.0f}" for name, seconds in self.cpu.items())
+        arrived = f"{self.sent / self.lasted:9,.0f} {len(self.took) / self.sent:8.0%}"
+        return f"{self.name:34} {arrived} {parts}  {verdict}  {cpu}"
 
 
 class Site:
@@ -74,6 +85,7 @@ class Site:
 
     def __init__(self, supervisor: Supervisor, folder: Path, database_url: str) -> None:
         self.supervisor, self.folder = supervisor, folder
+        self.server: dict[str, int] = {}
         self.redis_url = start_redis(supervisor, folder)
         self.stub_url = f"http://127.0.0.1:{self._start_stub()}"
         supervisor.env |= {
@@ -111,7 +123,17 @@ class Site:
         """Start workers. Those of the broadcast are paced, the one of the events is not."""
         for name in names:
             pace = {"SMS_PER_SECOND": BULK_PER_SECOND} if name == "sms" else {}
-            self.supervisor.start(replace(program(name), env=pace))
+            one = program(name)
+            if PROFILE:
+                words = tuple("profiled" if word == "worker.tasks.app" else word for word in one.command)
+                pace |= {"PROFILED": "worker.tasks.app", "PROFILE_FILE": f"{PROFILE}-{name}"}
+                one = replace(one, command=words)
+            self.supervisor.start(replace(one, env=pace))
+
+    def meter(self) -> Meter:
+        """Of the programs that are running now, the stub and Redis left out."""
+        pids = {name: one.process.pid for name, one in self.supervisor.running.items() if name not in _BESIDE}
+        return Meter(pids | self.server)
 
     def start_naive(self) -> None:
         command = (sys.executable, "-m", "celery", "-A", "event_naive", "worker", "-c", "2", "-l", "warning")
@@ -183,6 +205,8 @@ def paced(count: int, rate: int) -> Iterator[range]:
 def through_the_stream(site: Site, name: str, label: int, rate: int, seconds: float) -> Measured:
     """Add events at this rate and wait for their texts."""
     sent: dict[str, float] = {}
+    meter = site.meter()
+    meter.start()
     began = time.monotonic()
     for numbers in paced(round(rate * seconds), rate):
         with site.client.pipeline(transaction=False) as pipeline:
@@ -191,13 +215,15 @@ def through_the_stream(site: Site, name: str, label: int, rate: int, seconds: fl
                 pipeline.xadd("campaigns:events", {"event": json.dumps(one)})
                 sent[one["contact"]["phone"]] = time.monotonic()
             pipeline.execute()
-    return _wait(site, name, sent, time.monotonic() - began)
+    return _wait(site, name, sent, time.monotonic() - began, meter)
 
 
 def through_tasks(site: Site, label: int, rate: int, seconds: float) -> Measured:
     """The same by the obvious design."""
     app = Celery("shop", broker=site.redis_url)
     sent: dict[str, float] = {}
+    meter = site.meter()
+    meter.start()
     began = time.monotonic()
     with app.producer_pool.acquire(block=True) as producer:
         for numbers in paced(round(rate * seconds), rate):
@@ -205,17 +231,17 @@ def through_tasks(site: Site, label: int, rate: int, seconds: float) -> Measured
                 one = event(label, number)
                 sent[one["contact"]["phone"]] = time.monotonic()
                 app.send_task("naive.event", (one,), producer=producer)
-    return _wait(site, "one task each, sends at once", sent, time.monotonic() - began)
+    return _wait(site, "one task each, sends at once", sent, time.monotonic() - began, meter)
 
 
-def _wait(site: Site, name: str, sent: Mapping[str, float], lasted: float) -> Measured:
+def _wait(site: Site, name: str, sent: Mapping[str, float], lasted: float, meter: Meter) -> Measured:
     """Until all have arrived, or nothing does any more for as long as they were sent."""
     ends = time.monotonic() + max(5.0, lasted)
     while True:
         arrived = site.arrived()
         took = tuple(arrived[phone] - at for phone, at in sent.items() if phone in arrived)
         if len(took) == len(sent) or time.monotonic() > ends:
-            return Measured(name=name, sent=len(sent), took=took, lasted=lasted)
+            return Measured(name=name, sent=len(sent), took=took, lasted=lasted, cpu=meter.stop())
         time.sleep(0.5)  # between two looks at how many have arrived
 
 
@@ -231,6 +257,7 @@ def open_site(database: str) -> Iterator[Site]:
             else:
                 with postgres(folder / "server") as url:
                     site = Site(supervisor, folder, url)
+                    site.server = postmaster(url)
                     yield site
                     site.close()
 
@@ -260,7 +287,9 @@ def naive(*, rate: int, seconds: float) -> Measured:
 
 def main() -> int:
     for database in DATABASES:
-        print(f"{database:34} {'events/s':>9} {'arrived':>8} {'p50':>8} {'p95':>8} {'p99':>8}  milliseconds")
+        print(
+            f"{database:34} {'events/s':>9} {'arrived':>8} {'p50':>8} {'p95':>8} {'p99':>8}  milliseconds, CPU us/event"
+        )
         for measured in ours(database, rate=RATE, seconds=SECONDS, bulk=BULK):
             print(measured.line(), flush=True)
         print(naive(rate=RATE, seconds=SECONDS).line(), flush=True)

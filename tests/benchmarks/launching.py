@@ -41,6 +41,8 @@ HERE = Path(__file__).parent
 PEOPLE = int(os.environ.get("PEOPLE", "1000000"))
 DATABASES = os.environ.get("DATABASES", "sqlite,postgresql").split(",")
 RUNS = int(os.environ.get("RUNS", "3"))
+REST_SECONDS = float(os.environ.get("REST_SECONDS", "4"))
+"""What the start of the workers set in motion comes to rest, as in once.py."""
 TENANT = "default"
 PROGRAMS = ("control", "sms", "events")
 _SERIES = {
@@ -139,7 +141,7 @@ def first_message(url: str, folder: Path) -> Iterator[str]:
         campaigns = (sys.executable, "-m", "worker.cli.main")
         store = Store(url)
         subprocess.run([*campaigns, "save", str(HERE / "job.yaml")], check=True)
-        time.sleep(4)  # what the start of the workers set in motion comes to rest, as in once.py
+        time.sleep(REST_SECONDS)
         pids = {name: supervisor.running[name].process.pid for name in PROGRAMS}
         meter = Meter(pids)
         meter.start()

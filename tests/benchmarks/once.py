@@ -19,6 +19,7 @@ import psycopg
 import sqlalchemy
 from designs import HERE, Design, Naive, Ours, Place, Unguarded
 from measure import Meter
+from server import postmaster
 
 from worker.runtime.embedded import start_redis
 from worker.runtime.supervisor import Program, Supervisor, wait_until
@@ -150,18 +151,10 @@ def _database(data_dir: Path, name: str) -> Iterator[tuple[str, dict[str, int]]]
     with psycopg.connect(given, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{own}"')
         try:
-            folder = admin.execute("SHOW data_directory").fetchone()
             url = sqlalchemy.make_url(given).set(database=own).render_as_string(hide_password=False)
-            yield url, _postmaster(Path(folder[0]) if folder else data_dir)
+            yield url, postmaster(given)
         finally:
             admin.execute(f'DROP DATABASE "{own}" WITH (FORCE)')
-
-
-def _postmaster(folder: Path) -> dict[str, int]:
-    try:
-        return {"postgres": int((folder / "postmaster.pid").read_text().split()[0])}
-    except OSError:
-        return {}
 
 
 if __name__ == "__main__":

@@ -37,6 +37,16 @@ def postgres(data_dir: Path) -> Iterator[str]:
         yield url
 
 
+def postmaster(url: str) -> dict[str, int]:
+    """The server's process, if its folder is on this machine and may be read."""
+    with psycopg.connect(url) as connection:
+        [folder] = connection.execute("SHOW data_directory").fetchone() or [""]
+    try:
+        return {"postgres": int((Path(folder) / "postmaster.pid").read_text().split()[0])}
+    except OSError:
+        return {}
+
+
 def _is_up(supervisor: Supervisor, url: str) -> bool:
     supervisor.running["postgres"].require_alive()
     try:

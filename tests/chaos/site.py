@@ -22,7 +22,8 @@ import sqlalchemy
 
 from tests.chaos.schedule import WORKERS
 from tests.chaos.services import answers, start_postgres, start_provider, start_redis
-from worker.runtime.stack import free_port, program
+from worker.runtime.machine import free_port
+from worker.runtime.stack import program
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 
 ROOT: Final = Path(__file__).parents[2]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cli.conftest import RENEWAL, SANDBOX
-from worker.cli.main import COMMANDS
+from worker.cli.commands import COMMANDS
 from worker.schema.types import SCOPES
 
 WORDS = {
@@ -47,7 +47,7 @@ def all_but(run):
 
 
 def test_every_command_that_states_scopes_is_refused_to_a_token_without_them(run, desk, all_but):
-    stated = {name: needed for name, _, needed in COMMANDS if needed}
+    stated = {row.words: row.access for row in COMMANDS if row.access}
     assert stated.keys() == WORDS.keys()
     assert {scope for needed in stated.values() for scope in needed} <= set(map(str, SCOPES))
     tokens = {scope: all_but(scope) for scope in {scope for needed in stated.values() for scope in needed}}

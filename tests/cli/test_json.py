@@ -6,8 +6,8 @@ import pytest
 import typer
 
 from tests.cli.conftest import RENEWAL, SANDBOX
-from worker.cli.definitions import AsJson
 from worker.cli.errors import guarded
+from worker.cli.output import AsJson
 
 
 @pytest.fixture

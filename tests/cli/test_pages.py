@@ -14,8 +14,9 @@ from rich.console import Console
 from channels.sandbox.ledger import summarize
 from tests.cli.conftest import RENEWAL, SANDBOX
 from tests.engine.builders import NOW
+from worker.cli.ledger_page import ledger_table
 from worker.cli.output import offer, say
-from worker.cli.tables import ledger_table, outcome_table, status_line, status_page
+from worker.cli.tables import outcome_table, status_line, status_page
 from worker.domain.attempt import MessageStatus
 from worker.domain.run import Run, RunStatus
 from worker.runtime.reports import Report

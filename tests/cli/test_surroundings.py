@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.cli.conftest import RENEWAL, SANDBOX
-from worker.runtime.stack import own
+from worker.runtime.machine import own
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import RENEWAL
-from worker.runtime.stack import free_port
+from worker.runtime.machine import free_port
 from worker.runtime.supervisor import wait_until
 
 pytestmark = pytest.mark.acceptance

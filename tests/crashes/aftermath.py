@@ -23,6 +23,7 @@ from worker.runtime.holds import decide
 from worker.runtime.reports import ledger_differences, make_report
 from worker.store.codec import from_json
 from worker.store.facade import Store
+from worker.store.queue_tables import event_traces, events
 from worker.store.tables import attempts, enrollments, inbox, messages, outcomes, runs, signals, tick_leases
 
 ROUNDS = 8
@@ -30,7 +31,7 @@ ROUNDS = 8
 
 _MOMENTS: Mapping[Table, list[Column[int]]] = {
     table: [column for column in table.columns if column.name == "until" or column.name.endswith(("_at", "_until"))]
-    for table in (runs, enrollments, messages, attempts, inbox, tick_leases)
+    for table in (runs, enrollments, messages, attempts, inbox, tick_leases, events, event_traces)
 }
 """What the tables know about time."""
 

@@ -8,7 +8,6 @@ import pytest
 
 from channels.sandbox.faults import Faults
 from tests.api.conftest import serve
-from tests.conftest import _database
 from tests.crashes.process import Doomed
 from tests.crashes.seams import HastyStore
 from tests.crashes.site import Site
@@ -29,8 +28,8 @@ def lasting_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
     else:
-        server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
-        yield from _database(server, template)
+        with request.getfixturevalue("postgres_databases").lend() as url:
+            yield url
 
 
 @pytest.fixture(scope="module")

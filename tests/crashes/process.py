@@ -12,8 +12,8 @@ from pathlib import Path
 import orjson
 
 from tests.crashes.points import POINTS, Point
-from tests.crashes.scripts import Desk
 from tests.crashes.seams import Seams, WatchedRuntime
+from tests.crashes.steps import Desk
 from tests.runtime.house import House
 from worker.runtime.hints import Hint, Work
 from worker.runtime.preflight import Launch

@@ -12,20 +12,27 @@ from tests.crashes.conftest import PATIENCE
 from tests.crashes.points import AFTER, BEFORE, POINTS, TAKEN
 from tests.crashes.scripts import CALLED_BACK
 from tests.crashes.seams import HINT, WRITES
+from tests.crashes.steps import shoppers
 from tests.runtime.house import until
 from worker.domain.run import RunStatus
 from worker.runtime import launch as launching
+from worker.store.event_rows import EventStatus
+from worker.store.queue_tables import events
+from worker.store.tables import enrollments
 
 OF_THE_WEB_PROCESS = [label for label, point in POINTS.items() if point.script is CALLED_BACK]
-OF_WORKERS = [label for label in POINTS if label not in OF_THE_WEB_PROCESS]
+OF_EVENTS = [label for label, point in POINTS.items() if point.script.listens]
+OF_WORKERS = [label for label in POINTS if label not in OF_THE_WEB_PROCESS + OF_EVENTS]
 
-NOT_OF_THE_PATH = {"migrate", "put_documents", "import_contacts", "block_contact", "suppress", "unsuppress"}
+NOT_OF_THE_PATH = {
+    *("migrate", "put_documents", "import_contacts", "block_contact", "suppress", "unsuppress", "start_draft"),
+}
 """What a person does before a launch, sees fail and does again."""
 
 BRING_IN_AND_WATCH = {
-    *("accept_events", "apply_events", "claim_events", "defer_event", "purge_events", "replay_events"),
-    *("fire_run", "give_up_run", "move_run", "close_run", "dates_looked_at", "enroll_dated"),
-    *("commit_guard", "finish_look", "claim_alerts", "note_told", "finish_import"),
+    *("defer_event", "replay_events", "purge_events"),
+    *("give_up_run", "move_run", "close_run", "dates_looked_at", "finish_look"),
+    *("commit_guard", "claim_alerts", "note_told", "finish_import"),
 }
 """Whoever decides here writes all of it in one commit, and the next tick decides again where there was none: tests of
 events, schedules, guards, alerts and imports show it. From the enrollment on the points below hold."""
@@ -34,7 +41,7 @@ events, schedules, guards, alerts and imports show it. From the enrollment on th
 @pytest.mark.parametrize("label", OF_WORKERS)
 def test_wherever_a_process_ends_everybody_gets_every_message_once(site, doomed, label):
     point = POINTS[label]
-    request = site.save(*point.script.actions, people=site.strangers(point.script.people))
+    request = point.script.save(site)
     process = doomed(site, point, request)
     assert process.struck(), "it never came there"
     provider_has_read_all(site)
@@ -44,9 +51,34 @@ def test_wherever_a_process_ends_everybody_gets_every_message_once(site, doomed,
         site.hints += process.hints()  # the broker has outlived it, and they come late
     site.find_run(request)
     site.play()
+    point.script.close(site)
     recover(site, point.leaves)
 
     judge(site, point.leaves)
+    missed = {row.phone for row in shoppers(site)} - {line["to"] for line in site.ledger()}
+    assert not (point.script.dated and missed)
+
+
+@pytest.mark.parametrize("label", OF_EVENTS)
+def test_wherever_a_process_ends_every_event_has_its_effect_once(site, doomed, label):
+    script = POINTS[label].script
+    request = script.save(site)
+    process = doomed(site, POINTS[label], request)
+    assert process.struck(), "it never came there"
+
+    site.find_run(request)
+    accepted = {row.event_key for row in site.rows(events)}
+    script.close(site)
+    recover(site, RunStatus.COMPLETED)
+
+    judge(site, RunStatus.COMPLETED)
+    assert accepted <= {row.event_key for row in site.rows(events) if row.status == EventStatus.APPLIED}
+    shopper, other = shoppers(site)
+    assert [line["to"] for line in site.ledger()] == [other.phone]
+    ends = {row.contact_id: row.status for row in site.rows(enrollments)}
+    assert len(site.rows(enrollments)) == len(ends)
+    assert ends.pop(other.contact_id) == "finished"
+    assert ends in ({shopper.contact_id: "cancelled"}, {})  # nothing, where the order was applied first
 
 
 @pytest.mark.parametrize("label", OF_THE_WEB_PROCESS)

@@ -8,8 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.crashes.aftermath import judge, recover
 from tests.crashes.points import POINTS
-from tests.crashes.scripts import CALLED_BACK, CANCELLED, Desk, cancel, pause, resume
+from tests.crashes.scripts import CALLED_BACK, CANCELLED
 from tests.crashes.seams import WRITES, Seams, WatchedRuntime
+from tests.crashes.steps import Desk, cancel, pause, resume
 from worker.domain.run import RunStatus
 from worker.store.errors import CommitUnknown
 
@@ -25,7 +26,7 @@ COMMITS = {
 @pytest.mark.parametrize("commit", COMMITS)
 def test_whatever_commit_the_database_hangs_up_on_everybody_gets_every_message_once(site, commit):
     point = COMMITS[commit]
-    request = site.save(*point.script.actions, people=site.strangers(point.script.people))
+    request = point.script.save(site)
     seams = Seams(point.step, point.seam, point.moment, strike=lambda connection: _hang_up(site, connection))
     rt = WatchedRuntime(site.settings, seams, hint=lambda _: None)
     desk = Desk(rt, request, site.folder, None)
@@ -44,6 +45,7 @@ def test_whatever_commit_the_database_hangs_up_on_everybody_gets_every_message_o
     assert seams.struck, "it never came there"
 
     site.find_run(request)
+    point.script.close(site)
     leaves = RunStatus.CANCELLED if point.script is CANCELLED else RunStatus.COMPLETED
     recover(site, leaves)
     judge(site, leaves)

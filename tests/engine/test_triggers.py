@@ -68,6 +68,24 @@ def test_who_leaves_is_decided_by_the_event_the_contact_and_what_began_it():
 
 
 @pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        ("", {}),
+        ("event.key == 'k' && contact.total == start.data.other", {}),
+        ("event.data.cart.id == start.data.total", {"cart": {"id": 1}}),
+        ("event.data['total'] > 5", {"cart": {"id": 1}, "total": 9, "card": "4111"}),
+        ("event['data'].total > 5", {"cart": {"id": 1}, "total": 9, "card": "4111"}),
+    ],
+)
+def test_of_an_event_no_more_is_remembered_than_its_condition_may_ask_for(condition, kept):
+    listening = compile_listening(campaign(cancelOn=[{"event": "a", "condition": condition}]))
+    data = {"cart": {"id": 1}, "total": 9, "card": "4111"}
+
+    assert listening.asks("a", data) == kept
+    assert listening.asks("b", data) == {}
+
+
+@pytest.mark.parametrize(
     ("keys", "says"),
     [
         (

@@ -44,6 +44,14 @@ def house(open_house: Callable[..., House]) -> House:
 
 
 @pytest.fixture
+def home(sqlite_url: str, beside: LoopThread, tmp_path: Path) -> Iterator[House]:
+    """An installation on SQLite, for what is the same on both."""
+    opened = House(sqlite_url, beside, tmp_path / "sandbox")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def logged() -> Iterator[io.StringIO]:
     """What our processes would have logged, with their own configuration."""
     root, lines = logging.getLogger(), io.StringIO()

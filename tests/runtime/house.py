@@ -170,7 +170,7 @@ class House:
             case Work.INBOX:
                 apply_inbox(self.rt)
             case Work.EVENTS:
-                events.apply_waiting(self.rt)
+                events.look(self.rt)
             case Work.RECONCILE:
                 self.reconcile()
             case Work.GUARD:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,17 @@ def test_an_order_of_the_same_cart_ends_it(house: House, shop):
     assert channels(house) == ["sms"]
     [person] = entered(house)
     assert (person.status, person.reason) == ("cancelled", "taken out by the event order.placed")
+
+
+def test_an_order_that_overtakes_its_cart_prevents_it(house: House, shop):
+    left_at = (house.rt.now() - timedelta(minutes=5)).isoformat()
+    send(house, shop[1])
+    send(house, json.dumps({**json.loads(shop[0]), "occurredAt": left_at}))
+    house.later(days=2)
+    house.tick_only()
+
+    assert (entered(house), channels(house)) == ([], [])
+    assert fate(house, json.loads(shop[0])["key"]).note.endswith("order.placed has happened since")
 
 
 def test_a_small_cart_is_not_worth_it_and_a_second_one_waits_for_its_turn(house: House, shop):

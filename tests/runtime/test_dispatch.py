@@ -10,10 +10,10 @@ from sqlalchemy import select
 from channels.messages import ChannelKind
 from channels.results import Certainty
 from tests.channels.loopback import json_reply
-from tests.runtime.house import CALL, MAIL, TENANT, TEXT, person
+from tests.runtime.house import CALL, MAIL, TENANT, TEXT, person, until
 from worker.domain.run import RunStatus
 from worker.runtime import launch as launching
-from worker.runtime.dispatch import dispatch
+from worker.runtime.dispatch import SLOWED_SECONDS, dispatch
 from worker.runtime.hints import Work
 from worker.store.facade import Store
 from worker.store.rows import Suppression
@@ -208,6 +208,23 @@ def test_the_rate_of_a_sender_holds_for_all_who_send_and_the_rest_waits_for_the_
 
     assert 5 <= len(house.ledger()) <= 10
     assert Work.SMS not in {hint.work for hint in house.hints}, "it would come round at once, for nothing"
+
+
+def test_a_run_that_has_used_up_its_rate_is_let_be_for_a_moment(open_house):
+    house = open_house(sms_per_second=5)
+    house.launch(TEXT, people=20)
+    house.advance()
+    house.dispatch()
+    claim, asked = house.store.claim_messages, []
+    house.store.claim_messages = lambda *args, **given: asked.append(1) or claim(*args, **given)
+
+    house.dispatch()
+    assert not asked
+    ends = house.rt.clock.elapsed() + SLOWED_SECONDS
+    until(lambda: house.rt.clock.elapsed() >= ends, "the moment to be over")
+    house.dispatch()
+
+    assert asked
 
 
 def test_what_breaks_one_lane_leaves_no_request_of_the_other_in_mid_air(open_house, provider):

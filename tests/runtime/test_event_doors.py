@@ -10,9 +10,10 @@ from celery.exceptions import Reject
 from sqlalchemy.exc import OperationalError
 
 from tests.runtime.events_desk import ANN, entered, event, listen
+from tests.runtime.failing_doors import Away, CannotHold, LosesPipelines, Trips
 from tests.runtime.house import TENANT, until
 from tests.runtime.shop import abandon_cart, make_shop
-from worker.runtime import events
+from worker.runtime import event_stream, events
 from worker.runtime.embedded import start_redis
 from worker.runtime.event_stream import GROUP, EventStream, connect
 from worker.runtime.stack import program
@@ -100,19 +101,6 @@ def test_an_entry_stays_in_the_stream_until_its_event_is_committed(house, client
     assert [one.note[:6] for one in house.store.list_events(TENANT, dead=True, limit=9)] == ["is not"]
 
 
-class LosesPipelines:
-    """A client whose connection breaks when it comes to acknowledge."""
-
-    def __init__(self, client):
-        self._client = client
-
-    def __getattr__(self, name):
-        return getattr(self._client, name)
-
-    def pipeline(self, **_):
-        raise ConnectionError("killed")
-
-
 def test_a_worker_killed_between_commit_and_acknowledgment_leaves_an_entry_that_does_nothing_more(
     house, client, read_stream, redis_url
 ):
@@ -165,20 +153,39 @@ def test_a_database_that_is_away_leaves_events_in_the_stream_until_it_is_back(ho
     assert (len(entered(house)), client.xlen(STREAM)) == (1, 0)
 
 
-class Away:
-    """A store whose database is away so many times when events come."""
+def test_reading_goes_on_after_whatever_happens(house, client, read_stream, monkeypatch, logged):
+    monkeypatch.setattr(event_stream, "_PAUSE_SECONDS", 0.01)
+    listen(house)
+    stream = read_stream(client=Trips(client, 2))
+    clock, away = stream._rt.now, [OperationalError("SELECT", {}, Exception("away"))]
+    monkeypatch.setattr(stream._rt, "now", lambda: clock() if not away else raises(away.pop()))
+    add(client, event())
+    reading = threading.Thread(target=stream.run)
+    reading.start()
+    try:
+        until(lambda: entered(house), "the event")
+    finally:
+        stream.stop()
+        reading.join()
+    assert "could not be read" in logged.getvalue()
 
-    def __init__(self, store, times):
-        self._store, self._times, self.failed = store, times, 0
 
-    def __getattr__(self, name):
-        return getattr(self._store, name)
+def raises(error):
+    raise error
 
-    def accept_events(self, *args, **kwargs):
-        if self.failed < self._times:
-            self.failed += 1
-            raise OperationalError("INSERT", {}, Exception("away"))
-        return self._store.accept_events(*args, **kwargs)
+
+def test_an_event_that_the_database_cannot_hold_is_dead_and_does_not_stop_the_others(house, client, read_stream):
+    listen(house, triggers=[{"event": "cart.abandoned", "reentry": "always"}])
+    stream = read_stream()
+    stream._make_group()
+    stream._rt.store = CannotHold(stream._rt.store, "k2")
+    add(client, event("k1"), event("k2"), event("k3"))
+
+    assert stream.read() == 3
+
+    assert (len(entered(house)), client.xlen(STREAM)) == (2, 0)
+    [dead] = house.store.list_events(TENANT, dead=True, limit=9)
+    assert dead.note == "cannot be kept: DataError; see the log"
 
 
 def test_losing_all_of_redis_after_an_event_was_accepted_loses_nothing(house, client):

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 from tests.runtime.events_desk import entered, event, fate, listen, send, texts
 from tests.runtime.house import TENANT, TEXT, House, person, until
@@ -11,6 +12,10 @@ from worker.runtime import events
 from worker.store import event_effects
 from worker.store.dialect import turn
 from worker.store.document_tables import contacts
+from worker.store.event_rows import EventStatus
+from worker.store.events import MOST_TRIES
+from worker.store.queue_tables import event_traces
+from worker.store.queue_tables import events as events_table
 
 
 def test_the_same_key_from_many_sides_at_once_enrolls_once(house: House):
@@ -146,6 +151,46 @@ def test_keys_are_forgotten_after_their_time_and_not_before(house: House):
     house.later(days=2)
     assert events.purge(house.rt) == 2
     assert fate(house) is None
+
+
+def test_the_tick_forgets_old_keys_some_at_a_time_whatever_doors_are_used(house: House, monkeypatch):
+    monkeypatch.setattr(events, "PURGED_AT_ONCE", 2)
+    listen(house, cancelOn=[{"event": "order.placed"}])
+    send(house, *(event(f"k{n}", "order.placed", {"email": f"p{n}@example.com"}) for n in range(5)))
+    house.tick_only()
+    assert len(house.rows(events_table)) == len(house.rows(event_traces)) == 5
+
+    house.later(days=366)
+    house.tick_only()
+    assert house.rows(events_table) == house.rows(event_traces) == []
+
+
+def leases_end(house: House) -> None:
+    """Whoever holds an event has died over it."""
+    with house.store.engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE events SET due_at = 0 WHERE due_at IS NOT NULL")
+
+
+def test_an_event_that_kills_whoever_applies_it_ends_dead_and_takes_nobody_with_it(house: House):
+    listen(house, triggers=[{"event": "cart.abandoned", "reentry": "always"}])
+    events.accept(house.rt, [events.read_text(house.rt, event(f"k{n}")) for n in range(4)])  # and this process dies
+
+    deaths = 1
+    leases_end(house)
+    while deaths <= MOST_TRIES and house.store.events_are_waiting(TENANT):
+        rows = house.store.claim_events(TENANT, limit=500, lease=timedelta(seconds=30))
+        if "k1" in {row.key for row in rows}:
+            deaths += 1  # before it has committed anything
+        else:
+            events.apply(house.rt, rows)
+        leases_end(house)
+
+    assert deaths == MOST_TRIES
+    assert fate(house, "k1").status is EventStatus.DEAD
+    assert fate(house, "k1").note.startswith("whoever applied it was cut short, 8 times")
+    assert len(entered(house)) == 3
+    assert events.replay(house.rt, "k1") == 1
+    assert events.apply_waiting(house.rt) == 1
 
 
 def test_a_workflow_that_waits_for_an_event_goes_on_when_it_comes(house: House):

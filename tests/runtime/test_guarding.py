@@ -1,66 +1,18 @@
 """The guard at work: it pauses runs over their bounds, and lets the rest of an audience follow its canary."""
 
-from datetime import timedelta
-
-import pytest
 from pydantic import SecretStr
 
 from tests.runtime.house import MAIL, TENANT, TEXT, House, person
+from tests.runtime.watched import alerts, changes, file, landline, looked, send
 from worker.domain.alert import AlertKind
-from worker.domain.run import Canary
+from worker.domain.guard import Guard
+from worker.engine.watch import Watch, judge
 from worker.runtime import guarding
 from worker.runtime import launch as launching
 from worker.runtime.hints import Work
 from worker.runtime.tick import tick
-from worker.store import outcomes as filing
-from worker.store.codec import millis
 from worker.store.guards import Decision
-from worker.store.tables import outcomes, runs
-
-
-def landline(number: int):
-    """Somebody whose texts are refused for good."""
-    return person(number, phone=f"+120256{number % 10}21614")
-
-
-def looked(house: House) -> int:
-    house.later(seconds=3)
-    return guarding.look(house.rt)
-
-
-def send(house: House, rounds: int = 1) -> None:
-    for _ in range(rounds):
-        house.advance()
-        house.dispatch()
-
-
-def file(
-    house: House, disposition: str, count: int, *, detail: str = "none", attempted: bool = True, ago: float = 0
-) -> None:
-    """Outcomes as settlements write them; `ago` in seconds."""
-    at = millis(house.rt.now() - timedelta(seconds=ago))
-    row = (TENANT, house.run_id, "e", "m", "a" if attempted else None, disposition, "", detail, at)
-    with house.store.engine.begin() as conn:
-        filing.file(conn, [row] * count)
-
-
-def changes(house: House) -> list[tuple[str, str, str]]:
-    return [(one.before, one.after, one.reason) for one in house.store.run_changes(TENANT, house.run_id)]
-
-
-def alerts(house: House) -> list[AlertKind]:
-    return [alert.kind for alert in house.store.alerts_of_run(TENANT, house.run_id)]
-
-
-def on_trial(house: House, *actions, people: int = 10, **campaign) -> None:
-    """A run whose canary is all of its people so far, and that waits for the guard."""
-    house.launch(*actions, people=people, **campaign)
-    with house.store.engine.begin() as conn:
-        conn.execute(runs.update().values(canary=Canary.WATCHED, enrolled=False, guarding='{"canary":{"share":0.5}}'))
-
-
-def canary(house: House) -> str:
-    return house.store.get_run(TENANT, house.run_id).canary
+from worker.store.tables import outcomes
 
 
 def test_a_run_in_which_most_messages_fail_is_paused_with_the_reason_and_an_alert(house: House):
@@ -192,6 +144,62 @@ def test_resuming_after_a_pause_by_hand_begins_anew_too(house: House):
     assert looked(house) == 0
 
 
+def test_what_came_in_just_before_a_resume_is_not_held_against_it(house: House):
+    house.launch(TEXT, people=2)
+    file(house, "SMS_FILTERED", 9)
+    looked(house)
+    file(house, "SMS_FILTERED", 9)  # too young to be counted when the run is resumed
+    launching.resume(house.rt, TENANT, house.run_id)
+
+    assert looked(house) == 0
+    assert house.status() == "running"
+    file(house, "SMS_FILTERED", 9)
+    assert looked(house) == 1
+    assert "9 of 9 messages failed" in changes(house)[-1][2]
+
+
+def test_of_two_runs_only_what_is_old_of_the_resumed_one_is_forgotten(home: House):
+    other = home.launch(TEXT, people=2)
+    home.launch(TEXT, people=2)
+    launching.pause(home.rt, TENANT, home.run_id)
+    resumed = home.run_id
+    for home.run_id in (other, resumed):
+        file(home, "SMS_FILTERED", 9)
+    launching.resume(home.rt, TENANT, resumed)
+
+    looked(home)
+
+    assert home.status() == "running"
+    assert home.store.get_run(TENANT, other).status == "paused"
+
+
+def test_a_look_that_began_before_a_resume_does_not_pause_the_run_after_it(house: House):
+    house.launch(TEXT, people=2)
+    file(house, "SMS_FILTERED", 9)
+    house.later(seconds=3)
+    slow = house.store.guard_news(TENANT, house.rt.now())
+    launching.pause(house.rt, TENANT, house.run_id)
+    launching.resume(house.rt, TENANT, house.run_id)
+    late = Decision(run_id=house.run_id, state=Watch().to_json(), pause="9 of 9 messages failed")
+
+    assert house.store.commit_guard(TENANT, slow, [late], house.rt.now()) == []
+    assert house.status() == "running"
+
+
+def test_what_a_look_remembers_that_began_before_a_resume_is_forgotten(home: House):
+    home.launch(TEXT, people=2)
+    file(home, "SMS_FILTERED", 5)
+    home.later(seconds=3)
+    slow = home.store.guard_news(TENANT, home.rt.now())
+    launching.pause(home.rt, TENANT, home.run_id)
+    launching.resume(home.rt, TENANT, home.run_id)
+    seen = judge(Watch(), slow.filed[home.run_id], home.rt.definition(TENANT, home.run_id).book, Guard()).watch
+    home.store.commit_guard(TENANT, slow, [Decision(run_id=home.run_id, state=seen.to_json())], home.rt.now())
+    file(home, "SMS_FILTERED", 4)
+
+    assert looked(home) == 0
+
+
 def test_a_look_that_was_overtaken_by_another_changes_nothing(house: House):
     """A worker that stood still does not pause what somebody has resumed meanwhile."""
     house.launch(TEXT, people=2)
@@ -205,67 +213,6 @@ def test_a_look_that_was_overtaken_by_another_changes_nothing(house: House):
 
     assert house.store.commit_guard(TENANT, slow, [late], house.rt.now()) == []
     assert house.status() == "running"
-
-
-def test_a_canary_that_fails_lets_nobody_follow(house: House):
-    on_trial(house, TEXT, people=[landline(n) for n in range(6)])
-    send(house)
-
-    looked(house)
-
-    assert (house.status(), canary(house)) == ("paused", Canary.WATCHED)
-    assert alerts(house) == [AlertKind.CANARY_FAILED]
-
-
-def test_a_canary_is_let_go_on_once_every_test_says_so(house: House):
-    on_trial(house, MAIL)
-    file(house, "EMAIL_DELIVERED", 1000)
-    assert looked(house) == 0  # enough for failures and opt-outs, too few for complaints
-
-    file(house, "EMAIL_DELIVERED", 1000)
-    assert looked(house) == 1
-
-    assert canary(house) == Canary.PASSED
-    assert changes(house)[-1][2] == "the canary keeps within the bounds"
-    assert [hint.run_id for hint in house.hints if hint.work is Work.ENROLL] == [house.run_id]
-
-
-@pytest.mark.parametrize(("failed", "status", "after"), [(1, "running", Canary.PASSED), (3, "paused", Canary.WATCHED)])
-def test_an_undecided_canary_that_is_over_is_judged_by_what_was_seen(house: House, failed, status, after):
-    on_trial(house, {"type": "terminate"}, people=3)
-    file(house, "SMS_DELIVERED", 9)
-    file(house, "SMS_FILTERED", failed)
-    house.advance()  # everybody is final
-    house.later(seconds=3)
-    house.hints.clear()
-    tick(house.rt)
-    assert Work.GUARD in {hint.work for hint in house.hints}
-
-    guarding.look(house.rt)
-
-    assert (house.status(), canary(house)) == (status, after)
-
-
-def test_an_idle_canary_is_judged_when_its_last_outcomes_are_counted(house: House):
-    on_trial(house, {"type": "terminate"}, people=3)
-    house.advance()
-    file(house, "SMS_FILTERED", 3)
-
-    assert guarding.look(house.rt) == 0
-    assert looked(house) == 1
-    assert house.status() == "paused"
-
-
-def test_who_resumes_a_failed_canary_lets_the_rest_follow(house: House):
-    on_trial(house, {"type": "terminate"}, people=3)
-    house.advance()
-    file(house, "SMS_FILTERED", 3)
-    looked(house)
-
-    launching.resume(house.rt, TENANT, house.run_id)
-    looked(house)
-
-    assert (house.status(), canary(house)) == ("running", Canary.PASSED)
 
 
 def test_a_finished_run_tells_of_it(house: House):

@@ -1,6 +1,7 @@
 """The life of a run: what may follow what, who may do it, and that every change is kept with its author."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -198,6 +199,12 @@ def test_what_would_do_nothing_for_a_run_that_listens_is_refused(house, said, re
 
 
 def test_what_a_campaign_leaves_out_stays_out_whatever_a_launch_adds():
-    both = over(Audience(lists=("a",), exclude_lists=("x",)), Audience(lists=("b",), exclude_lists=("vip",)))
+    said = Audience(lists=("a",), exclude_lists=("x",), exclude_segments=("y",), exclude_runs=("r1",))
+    own = Audience(lists=("b",), segment="s", exclude_lists=("vip",), exclude_segments=("z",), exclude_runs=("r2",))
 
-    assert (both.lists, both.exclude_lists) == (("a",), ("vip", "x"))
+    both = over(said, replace(own, contacted_within=timedelta(days=7)))
+    shorter = over(replace(said, contacted_within=timedelta(days=1)), replace(own, contacted_within=timedelta(days=7)))
+
+    assert (both.lists, both.segment) == (("a",), "")
+    assert (both.exclude_lists, both.exclude_segments, both.exclude_runs) == (("vip", "x"), ("z", "y"), ("r2", "r1"))
+    assert both.contacted_within == shorter.contacted_within == timedelta(days=7)

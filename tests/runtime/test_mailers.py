@@ -206,6 +206,7 @@ def pooled(open_house: Callable[..., House], monkeypatch) -> Callable[..., House
         with house.store.engine.begin() as conn:
             options = {"speed": 1, "rehearsal": True, "emailAccounts": list(accounts)}
             conn.execute(runs.update().values(options=json.dumps(options)))
+        house.rt._definition.cache_clear()
         house.advance()
         return house
 

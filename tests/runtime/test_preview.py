@@ -44,6 +44,11 @@ def put(rt, *people, **changes):
         rt.store.import_contacts(TENANT, list_id, [row], rt.now(), **changes)
 
 
+def of_campaign(rt, **audience):
+    """From now on the campaign has an audience of its own."""
+    rt.schema.update(rt.actor, "campaign", "cmp_1", {"audience": audience})
+
+
 def look(rt, *, everyone=False, show_addresses=False, **audience):
     said = Audience(**audience or {"lists": ("people",)})
     request = Launch(tenant_id=TENANT, campaign="cmp_1", audience=said, everyone=everyone)
@@ -139,6 +144,32 @@ def test_an_attribute_that_nobody_has_is_a_warning(rt):
     put(rt, person(1), person(2))
     [warning] = look(rt, segment="firstName:N1 AND NOT optdOut:true").warns
     assert "no contact has 'optdOut'" in warning
+
+
+def test_what_a_launch_leaves_out_and_what_the_campaign_leaves_out_add_up(rt):
+    put(rt, *(person(n, fields={"plan": plan}) for n, plan in enumerate(("gold", "silver", "bronze", "lead"))))
+    of_campaign(rt, exclude={"segment": ["plan:gold", "plan:lead"]})
+    counts = look(rt, lists=("people",), exclude_segments=("plan:silver",)).counts
+    assert (counts.total, [people for _, people in counts.excluded]) == (1, [3])
+
+
+@pytest.mark.parametrize(
+    ("said", "people", "unused"),
+    [
+        ({"lists": ("people",)}, 2, "the campaign's segment 'plan:gold' is not used: a list was named"),
+        ({"segment": "plan:silver"}, 1, "of the campaign's audience the lists 'vip' are not used: a segment was named"),
+        ({"lists": ("vip",), "segment": "plan:silver"}, 1, ""),
+        ({"exclude_lists": ("people",)}, 1, ""),
+        ({"people": ("n1@example.com",)}, 1, ""),
+    ],
+)
+def test_who_a_launch_names_takes_the_place_of_the_whole_audience_and_it_says_what_goes(rt, said, people, unused):
+    put(rt, person(1), person(2, fields={"plan": "silver"}), person(2, "vip", fields={"plan": "silver"}))
+    put(rt, person(3, "vip"))
+    of_campaign(rt, lists=["vip"], segment="plan:gold")
+    found = look(rt, **said)
+    assert found.counts.total == people
+    assert [warning.partition(";")[0] for warning in found.warns] == ([unused] if unused else [])
 
 
 def test_an_audience_of_nobody_is_refused(rt):

@@ -73,7 +73,7 @@ def test_a_whole_run_leaves_nothing_personal_in_logs_and_messages(sqlite_url, be
         supervisor.start(Program(name="worker", command=(*command, *queues), env=env))
         serve(house, port)
         states = {**ASK, "answered": {"actions": [MAIL, CALL]}, "silent": {"actions": [MAIL, CALL]}}
-        house.faults(accept_then_500=0.2, refuse_429=0.2)
+        house.faults(next=["refuse_429", "accept_then_500", "accept_then_500"])
         house.launch(states=states, people=[PERSON, OTHER])
 
         def is_over():
@@ -87,7 +87,7 @@ def test_a_whole_run_leaves_nothing_personal_in_logs_and_messages(sqlite_url, be
     on_the_wire = "\n".join(wire.said)
     assert "control.advance" in on_the_wire, "it must have listened"
     assert house.run_id in on_the_wire
-    assert "succeeded" in worker_log or "control.advance" in worker_log
+    assert "[debug" in worker_log, "it must have said all it can"
     assert [word for word in SECRETS if word in on_the_wire] == []
     assert [word for word in SECRETS if word in worker_log] == []
     assert [word for word in SECRETS if word in logged.getvalue()] == []

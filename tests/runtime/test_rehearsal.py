@@ -30,7 +30,7 @@ def test_what_was_launched_in_a_sandbox_is_never_sent_by_a_worker_of_the_vendors
 def test_a_worker_of_other_providers_proves_no_absence(house):
     house.launch(TEXT)
     house.advance()
-    house.faults(next=["accept_then_timeout"])
+    house.faults(next=["accept_then_500"])
     house.dispatch()
     assert house.message().status == "unknown"
     stranger = vendors(house)
@@ -44,7 +44,7 @@ def test_a_worker_of_other_providers_proves_no_absence(house):
 def test_a_worker_of_other_providers_takes_no_silence_for_a_reason_to_send_again(house):
     house.launch(MAIL, whenUnknown={"email": {"resendAfter": "5 minutes"}})
     house.advance()
-    house.faults(next=["accept_then_timeout"])
+    house.faults(next=["accept_then_500"])
     house.dispatch(ChannelKind.EMAIL)
     stranger = vendors(house)
     stranger.ahead = timedelta(hours=1)

@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.runtime.house import TENANT, TEXT, House, person
+from tests.runtime.house import TENANT, TEXT, person
 from worker.domain.run import RunStatus
 from worker.runtime import date_looks, scheduling
 from worker.runtime import launch as launching
@@ -15,13 +16,13 @@ from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch
 from worker.store.codec import from_json
 from worker.store.document_rows import Document, DocumentType
+from worker.store.errors import AlreadyStarted
 from worker.store.queue_tables import alerts
 from worker.store.rows import WorkKind
 from worker.store.tables import enrollments, runs
 
 MONDAYS = {"rrule": "FREQ=WEEKLY;BYDAY=MO", "start": "2027-03-01T09:00", "end": "2027-12-31"}
 BERLIN = {**MONDAYS, "timezone": "Europe/Berlin", "grace": "2 hours"}
-
 
 VISITS = {"date": {"field": "visit", "offset": "-1 day", "time": "09:00"}, "grace": "2 hours"}
 
@@ -32,14 +33,6 @@ def visitor(number, visit, zone="Europe/Berlin"):
 
 def utc(*parts):
     return datetime(*parts, tzinfo=UTC)
-
-
-@pytest.fixture
-def home(sqlite_url, beside, tmp_path):
-    """An installation on SQLite, for what is the same on both."""
-    house = House(sqlite_url, beside, tmp_path / "sandbox")
-    yield house
-    house.close()
 
 
 def set_clock(house, *parts):
@@ -161,7 +154,7 @@ def test_an_operator_may_start_it_before_its_time_and_the_series_goes_on(home):
 def test_the_launch_can_name_a_moment_of_its_own(home):
     set_clock(home, 2027, 3, 1, 6)
     saved = home.save(TEXT)
-    run = launching.launch(home.rt, replace(saved, at=utc(2027, 3, 1, 7).replace(tzinfo=None))).run
+    run = launching.launch(home.rt, replace(saved, at=datetime(2027, 3, 1, 8, tzinfo=ZoneInfo("Europe/Berlin")))).run
     assert (run.status, run.next_at, run.series) == (RunStatus.SCHEDULED, utc(2027, 3, 1, 7), "")
     tick_at(home, 2027, 3, 1, 8)
     assert changes(home, run.run_id) == ["1 hour late"]
@@ -201,6 +194,36 @@ def test_who_cancels_the_run_that_waits_ends_the_series(home):
     tick_at(home, 2027, 3, 1, 8)
     assert series(home) == [("cancelled", utc(2027, 3, 1, 8))]
     assert home.ledger() == []
+
+
+def test_whoever_starts_a_wave_before_its_time_means_everybody_now(home):
+    launch(home, 2027, 2, 27, 12, schedule=MORNING, people=around())
+    [warning] = launching.start(home.rt, TENANT, home.run_id, "the news is out")
+    home.play()
+    assert len(home.ledger()) == len(AROUND)
+    assert warning == "everybody is due now, whatever the time where they live"
+    assert changes(home) == ["before its time; the news is out"]
+    assert [row.disposition for row in home.rows(enrollments)] == [""] * len(AROUND)
+
+
+def test_the_next_wave_of_a_series_keeps_its_times_though_the_one_before_was_started_early(home):
+    people = [person(1, timezone="Asia/Tokyo"), person(2, timezone="Europe/Berlin")]
+    launch(home, 2027, 2, 28, 12, schedule={"cron": "0 9 * * *", "timezone": "contact"}, people=people)
+    launching.start(home.rt, TENANT, home.run_id)
+    home.play()
+    assert len(home.ledger()) == 2
+    tick_at(home, 2027, 3, 1, 19)
+    assert len(home.ledger()) == 2
+    tick_at(home, 2027, 3, 2, 0)
+    assert len(home.ledger()) == 3
+
+
+def test_a_run_that_has_been_started_meanwhile_is_not_started_again(home):
+    launch(home, 2027, 3, 1, 6, schedule=BERLIN)
+    seen = run_of(home)
+    launching.start(home.rt, TENANT, home.run_id)
+    with pytest.raises(AlreadyStarted):
+        scheduling.start_now(home.rt, seen)
 
 
 # Missed, refused, changed

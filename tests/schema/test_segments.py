@@ -44,7 +44,14 @@ def test_a_segment_needs_a_name_and_a_query(service, actor):
     assert {path for path, _ in faults_of(refusal)} == {("name",), ("query",)}
 
 
-@pytest.mark.parametrize("audience", [{"segment": "Gold"}, {"exclude": {"segment": "seg_gold"}, "lists": ["all"]}])
+@pytest.mark.parametrize(
+    "audience",
+    [
+        {"segment": "Gold"},
+        {"exclude": {"segment": "seg_gold"}, "lists": ["all"]},
+        {"exclude": {"segment": ["plan:silver", "Gold"]}, "lists": ["all"]},
+    ],
+)
 def test_a_segment_that_a_campaign_names_cannot_be_deleted(service, actor, audience):
     service.create(actor, "segment", GOLD | {"segmentId": "seg_gold"})
     campaign = make_campaign(service, actor, audience=audience)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -20,7 +21,7 @@ from tests.simulation.provider import Delivery
 from tests.simulation.seams import SimulatedCallback, SimulatedRuntime
 from tests.simulation.world import NEVER, Process, World
 from worker.domain.attempt import PersonSays
-from worker.runtime import alerts, guarding, holds
+from worker.runtime import alerts, guarding, holds, scheduling
 from worker.runtime import launch as launching
 from worker.runtime.advance import advance
 from worker.runtime.dispatch import dispatch
@@ -30,7 +31,7 @@ from worker.runtime.intake import Intake, apply_inbox
 from worker.runtime.preflight import Launch
 from worker.runtime.reconcile import reconcile
 from worker.runtime.tick import tick
-from worker.store.errors import CommitUnknown, IllegalTransition
+from worker.store.errors import CommitUnknown, NotNow
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -71,6 +72,8 @@ def _do(rt: SimulatedRuntime, hint: Hint) -> None:
             launching.enroll(rt, hint.tenant_id, hint.run_id)
         case Work.ADVANCE:
             advance(rt, hint.tenant_id, hint.run_id)
+        case Work.SCHEDULE:
+            scheduling.follow(rt, hint.tenant_id, hint.run_id)
         case Work.CANCEL:
             launching.cancel_rest(rt, hint.tenant_id, hint.run_id)
         case Work.SMS | Work.EMAIL | Work.VOICE:
@@ -134,7 +137,7 @@ class Order:
 
 
 class Operator:
-    """A person at the command line: launches, pauses, resumes, cancels, decides about held messages.
+    """A person at the command line: launches, now or for later, starts, pauses, resumes, cancels, decides about holds.
 
     Where a command fails, or its process is killed, the person gives it again.
     """
@@ -143,10 +146,14 @@ class Operator:
         self._sim = sim
         self.orders: list[Order] = []
         self._process: Process | None = None
+        self._starts_in = 0
         self._plan_the_day(sim.world)
 
     def _plan_the_day(self, world: World) -> None:
-        self.order(0, "launch")
+        if self._sim.seed % 8 == 5:  # by the seed, not by lot: the other runs are what they were
+            self._plan_a_schedule(world)
+        else:
+            self.order(0, "launch")
         if world.chance(0.1):
             self.order(world.between(0, 5), "launch")  # Enter was pressed twice
         if world.chance(0.1):
@@ -160,6 +167,15 @@ class Operator:
             self.order(world.between(0, world.rng.choice((5, 60, 9000))), "cancel")
         for _ in range(world.rng.choice((0, 0, 1, 3))):
             self.order(world.between(0, 9000), "decide")
+
+    def _plan_a_schedule(self, world: World) -> None:
+        """It starts by itself, or somebody starts it early, or at that very moment."""
+        self._starts_in = world.rng.choice((5, 600, 7000))
+        self.order(0, "launch later")
+        if world.chance(0.5):
+            self.order(world.between(0, self._starts_in), "start")
+        if world.chance(0.5):
+            self.order(world.between(self._starts_in, self._starts_in + 1), "start")
 
     def order(self, at: int, what: str) -> None:
         """Have this done at that time."""
@@ -189,7 +205,8 @@ class Operator:
         """False where it has to be said again."""
         try:
             if what.startswith("launch"):
-                self._launch(rt, again=what == "launch again")
+                at = rt.now() + timedelta(seconds=self._starts_in) if what == "launch later" else None
+                self._launch(rt, again=what == "launch again", at=at)
             else:
                 for run in rt.store.find_runs(TENANT):
                     self._command(rt, what, run.run_id)
@@ -206,17 +223,19 @@ class Operator:
                     self._stop(rt, launching.pause, run_id)
                 case "cancel":
                     self._stop(rt, launching.cancel, run_id)
+                case "start":
+                    launching.start(rt, TENANT, run_id)
                 case "resume":
                     launching.resume(rt, TENANT, run_id)
                 case "decide":
                     for facts in holds.held(rt, run_id):
                         holds.decide(rt, facts.attempt_id, self._say(facts.attempt_id))
-        except IllegalTransition as refused:
-            self._sim.world.tell("operator", f"is refused: the run is {refused.status}")
+        except (NotNow, CannotLaunch) as refused:
+            self._sim.world.tell("operator", f"is refused: {refused}")
 
-    def _launch(self, rt: SimulatedRuntime, *, again: bool = False) -> None:
-        """A second one of the same is refused while the first goes on."""
-        request = Launch(tenant_id=TENANT, campaign=CAMPAIGN_ID, contact_list=LIST_ID, again=again)
+    def _launch(self, rt: SimulatedRuntime, *, again: bool = False, at: datetime | None = None) -> None:
+        """A second one of the same is refused while the first goes on, or waits."""
+        request = Launch(tenant_id=TENANT, campaign=CAMPAIGN_ID, contact_list=LIST_ID, again=again, at=at)
         with suppress(CannotLaunch):
             launching.launch(rt, request)
 

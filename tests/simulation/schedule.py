@@ -17,6 +17,7 @@ SELECT min(at) FROM (
     WHERE m.status = 'queued' AND r.status = 'running'
   UNION ALL SELECT due_at FROM messages WHERE status IN ('unknown', 'accepted', 'held')
   UNION ALL SELECT lease_until FROM attempts WHERE status = 'dispatching'
+  UNION ALL SELECT next_at FROM runs WHERE status = 'scheduled'
   UNION ALL SELECT due_at FROM inbox WHERE processed_at IS NULL
   UNION ALL SELECT 0 FROM runs r WHERE r.finished_at IS NULL AND (
     r.status = 'running' AND (r.enrolled = 0 OR NOT EXISTS (

@@ -8,7 +8,7 @@ import pytest
 
 from tests.store.builders import NOW, STRANGER, TENANT, new_run
 from worker.domain.run import RunStatus
-from worker.store import runs, transactions
+from worker.store import launches, transactions
 from worker.store.document_rows import Document
 from worker.store.errors import AlreadyRunning
 
@@ -19,7 +19,7 @@ def test_of_equal_launches_at_once_one_is_made_and_the_others_are_told_of_it(sto
     made, asked = threading.Event(), threading.Event()
 
     def slowly(conn):
-        runs.create(conn, replace(run, run_id="first"))
+        launches.create(conn, replace(run, run_id="first"))
         made.set()
         asked.wait(0.3)  # the others look while this is not committed
 

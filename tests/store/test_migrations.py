@@ -9,10 +9,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from tests.store.builders import LEASE, NOW, TENANT
-from worker.store import migrations
+from worker.store import migrations, schema
 from worker.store.codec import millis
 from worker.store.columns import metadata
 from worker.store.document_rows import Document
@@ -119,6 +120,10 @@ def test_a_database_that_was_not_migrated_is_refused_with_the_remedy(blank_url):
     store.migrate()
     store.check_schema()
     store.close()
+
+
+def test_the_newest_revision_is_the_one_that_alembic_would_go_to():
+    assert schema.newest() == ScriptDirectory(str(schema.MIGRATIONS)).get_current_head()
 
 
 def test_processes_that_migrate_at_once_take_turns(blank_url):

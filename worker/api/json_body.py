@@ -54,6 +54,11 @@ def json_object(body: Annotated[bytes, Depends(read_body)]) -> dict[str, Any]:
     return parse_object(body)
 
 
+def json_object_if_any(body: Annotated[bytes, Depends(read_body)]) -> dict[str, Any]:
+    """The same where a request needs no body: without one an empty object."""
+    return parse_object(body) if body else {}
+
+
 def json_list(body: Annotated[bytes, Depends(read_body)]) -> list[Any]:
     """The body of a request, as an array."""
     return parse_list(body)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from worker.api import about, documents, event_shapes, events, run_shapes, runs, shapes, webhooks
+from worker.api import about, audiences, documents, event_shapes, events, run_shapes, runs, shapes, webhooks
 from worker.api.examples import EXAMPLES
 from worker.api.route import NoToken, Route
 from worker.api.routes import ROUTES
@@ -33,6 +33,8 @@ _TAKES: Final[_Shapes] = {
     documents.create_many: shapes.batch,
     documents.update: shapes.changes,
     runs.launch_campaign: run_shapes.LAUNCH,
+    runs.resume_run: run_shapes.RESUME,
+    **dict.fromkeys((runs.start_run, runs.pause_run, runs.cancel_run, runs.close_run), run_shapes.CHANGE),
     events.send_events: event_shapes.SENT,
     webhooks.twilio_sms: shapes.FORM,
     webhooks.twilio_voice: shapes.FORM,
@@ -50,11 +52,12 @@ _GIVES: Final[_Shapes] = {
     webhooks.twilio_voice: shapes.TWIML,
     webhooks.twilio_answer: shapes.TWIML,
     runs.launch_campaign: run_shapes.LAUNCHED,
+    audiences.preview_audience: run_shapes.AUDIENCE,
     events.send_events: event_shapes.ACCEPTED,
     runs.runs_of_campaign: run_shapes.RUNS,
     runs.retrieve_run: run_shapes.RUN,
     runs.changes_of_run: run_shapes.RUN_CHANGES,
-    runs.start_run: run_shapes.CHANGED_RUN,
+    runs.start_run: run_shapes.LAUNCHED,
     runs.pause_run: run_shapes.CHANGED_RUN,
     runs.resume_run: run_shapes.CHANGED_RUN,
     runs.cancel_run: run_shapes.CHANGED_RUN,
@@ -81,6 +84,7 @@ _NOTES: Final[Mapping[Any, str]] = {
     documents.create: "The id is drawn unless it is stated. Unknown keys are kept and given back as they came.",
     documents.update: "Send the keys to change; null or an empty text unsets one. The whole document is checked anew.",
     documents.delete: "Refused while a live document needs it. `deleted=true` still retrieves it, and its id is taken.",
+    audiences.preview_audience: "Nothing is sent. It needs `campaigns:read`, too.",
     documents.search: "Lucene's syntax: `createdAt:[2025-01-01 TO *]`, `NOT name:Test*`, `_exists_:name`, or words.",
 }
 """What is to be said beyond the summary."""
@@ -126,7 +130,7 @@ def _operation(route: Route, plain: Schema) -> Schema:
         "security": [] if isinstance(route.access, NoToken) else [{"token": [str(route.access)]}],
     }
     if takes := _shape(_TAKES, route):
-        operation["requestBody"] = {"required": True, "content": takes.described()}
+        operation["requestBody"] = {"required": takes.required, "content": takes.described()}
     return operation
 
 

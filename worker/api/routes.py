@@ -6,7 +6,7 @@ The rows of documents hold for every type; a new type has its routes from the da
 from collections.abc import Iterator
 from typing import Final
 
-from worker.api import about, documents, events, runs, webhooks
+from worker.api import about, audiences, documents, events, runs, webhooks
 from worker.api.route import DOCUMENTS, NoToken, Route
 from worker.domain.contact import Contact
 from worker.schema.scopes import Right
@@ -34,17 +34,19 @@ _FROM_PROVIDERS: Final = (
     ("/webhooks/sendgrid/events", webhooks.sendgrid, 204, "Email events"),
 )
 _CAMPAIGNS: Final = TYPES["campaign"]
+_CHANGES: Final = (400, 404, 409, 413)
+"""What a change of a run may be answered."""
 _OF_RUNS: Final = (
     # method, path, right, handler, status, what else it may answer, summary
     ("POST", "/campaigns/{id}/runs", Right.ADMIN, runs.launch_campaign, 201, (400, 404, 413, 422), "Launch a campaign"),
     ("GET", "/campaigns/{id}/runs", Right.READ, runs.runs_of_campaign, 200, (404,), "The runs of a campaign"),
     ("GET", "/runs/{id}", Right.READ, runs.retrieve_run, 200, (404,), "Where a run is, and what it came to"),
     ("GET", "/runs/{id}/changes", Right.READ, runs.changes_of_run, 200, (404,), "Who changed a run, and why"),
-    ("POST", "/runs/{id}/start", Right.ADMIN, runs.start_run, 200, (404, 409), "Start a draft, or before its time"),
-    ("POST", "/runs/{id}/pause", Right.READ, runs.pause_run, 200, (404, 409), "Let nothing more leave, for now"),
-    ("POST", "/runs/{id}/resume", Right.READ, runs.resume_run, 200, (404, 409), "Go on with a paused run"),
-    ("POST", "/runs/{id}/cancel", Right.READ, runs.cancel_run, 200, (404, 409), "End a run for good"),
-    ("POST", "/runs/{id}/close", Right.ADMIN, runs.close_run, 200, (404, 409), "Let nobody else into a run"),
+    ("POST", "/runs/{id}/start", Right.ADMIN, runs.start_run, 200, (*_CHANGES, 422), "Start what waits for it"),
+    ("POST", "/runs/{id}/pause", Right.READ, runs.pause_run, 200, _CHANGES, "Let nothing more leave, for now"),
+    ("POST", "/runs/{id}/resume", Right.READ, runs.resume_run, 200, _CHANGES, "Go on with a paused run"),
+    ("POST", "/runs/{id}/cancel", Right.READ, runs.cancel_run, 200, _CHANGES, "End a run for good"),
+    ("POST", "/runs/{id}/close", Right.ADMIN, runs.close_run, 200, _CHANGES, "Let nobody else into a run"),
 )
 """Supervisors of a campaign may stop its runs without `campaigns:admin`; `runtime.launch` asks who acts."""
 _OPEN: Final = (
@@ -78,6 +80,14 @@ def _of(kind: SchemaType) -> Iterator[Route]:
         )
 
 
+_AUDIENCE: Final = Route(
+    method="GET",
+    path="/campaigns/{id}/audience",
+    access=TYPES["contact"].scope(Right.READ),
+    handler=audiences.preview_audience,
+    refuses=tuple(sorted({*_ANYWHERE, 400, 404, 422})),
+    summary="Who a campaign would reach, and with what",
+)
 _EVENTS: Final = Route(
     method="POST",
     path="/events",
@@ -114,6 +124,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         )
         for path, handler, status, summary in _FROM_PROVIDERS
     ),
+    _AUDIENCE,
     _EVENTS,
     *_OPEN,
 )

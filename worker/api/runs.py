@@ -7,12 +7,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import Path, Request
+from fastapi import Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 from worker.api.documents import Body, Id
+from worker.api.json_body import json_object_if_any
 from worker.domain import faults
 from worker.domain.audience import MOST_PEOPLE, read_audience
 from worker.domain.base import closest
@@ -26,26 +28,29 @@ from worker.schema.errors import BadRequest, Conflict, Forbidden, Invalid, NotFo
 from worker.schema.scopes import Actor
 from worker.store.codec import millis_or_none
 from worker.store.document_rows import DocumentType
-from worker.store.errors import AlreadyListening, AlreadyRunning, IllegalTransition, NotOpen, NotYours
 from worker.store.errors import NotFound as NoSuchRow
+from worker.store.errors import NotNow
 
 RUNS: Final = "/runs"
 _FLAGS: Final = ("draft", "replace", "again", "everyone")
 _KEYS: Final = ("audience", "limit", "canary", "speed", *_FLAGS)
 _FASTEST: Final = 1_000_000
 
+LONGEST_REASON: Final = 500
+
+Said = Annotated[dict[str, Any], Depends(json_object_if_any)]
 RunId = Annotated[str, Path(alias="id", max_length=100, pattern=r"^[\w-]+$", description="The run's id.")]
 
 
 def launch_campaign(request: Request, campaign_id: Id, data: Body) -> Response:
-    rt = _runtime(request)
-    with _refusals():
+    rt = runtime_of(request)
+    with refusals():
         launched = launch.launch(rt, _read(rt, campaign_id, data))
     return JSONResponse(_shown(launched.run) | {"warnings": list(launched.warns)}, 201)
 
 
 def runs_of_campaign(request: Request, campaign_id: Id) -> Response:
-    rt = _runtime(request)
+    rt = runtime_of(request)
     if rt.store.find_document(rt.settings.tenant_id, DocumentType.CAMPAIGN, campaign_id) is None:
         raise NotFound(f"there is no campaign {campaign_id!r}; check the id")
     found = [_shown(run) for run in rt.store.find_runs(rt.settings.tenant_id, campaign_id)]
@@ -53,15 +58,15 @@ def runs_of_campaign(request: Request, campaign_id: Id) -> Response:
 
 
 def retrieve_run(request: Request, run_id: RunId) -> Response:
-    rt = _runtime(request)
-    with _refusals():
+    rt = runtime_of(request)
+    with refusals():
         report = make_report(rt, run_id)
     return JSONResponse(_shown(report.run) | report.as_json())
 
 
 def changes_of_run(request: Request, run_id: RunId) -> Response:
-    rt = _runtime(request)
-    with _refusals():
+    rt = runtime_of(request)
+    with refusals():
         rt.store.get_run(rt.settings.tenant_id, run_id)
     found = [
         {"at": millis_or_none(change.at), "by": change.by, "before": change.before}
@@ -71,35 +76,53 @@ def changes_of_run(request: Request, run_id: RunId) -> Response:
     return JSONResponse({"count": len(found), "total": len(found), "objects": found})
 
 
-def start_run(request: Request, run_id: RunId) -> Response:
-    return _change(request, run_id, launch.start)
+def start_run(request: Request, run_id: RunId, said: Said) -> Response:
+    rt, reason = runtime_of(request), _reason(said)
+    with refusals():
+        warns = launch.start(rt, rt.settings.tenant_id, run_id, reason)
+        run = rt.store.get_run(rt.settings.tenant_id, run_id)
+    return JSONResponse(_shown(run) | {"warnings": list(warns)})
 
 
-def pause_run(request: Request, run_id: RunId) -> Response:
-    return _change(request, run_id, launch.pause)
+def pause_run(request: Request, run_id: RunId, said: Said) -> Response:
+    return _change(request, run_id, partial(launch.pause, reason=_reason(said)))
 
 
-def resume_run(request: Request, run_id: RunId) -> Response:
-    return _change(request, run_id, launch.resume)
+def resume_run(request: Request, run_id: RunId, said: Said) -> Response:
+    reason, release = _reason(said, "release"), said.get("release", False)
+    if not isinstance(release, bool):
+        raise BadRequest("the request cannot be read", [Fault(("release",), "must be true or false")])
+    return _change(request, run_id, partial(launch.resume, reason=reason, release=release))
 
 
-def cancel_run(request: Request, run_id: RunId) -> Response:
-    return _change(request, run_id, launch.cancel)
+def cancel_run(request: Request, run_id: RunId, said: Said) -> Response:
+    return _change(request, run_id, partial(launch.cancel, reason=_reason(said)))
 
 
-def close_run(request: Request, run_id: RunId) -> Response:
-    return _change(request, run_id, launch.close)
+def close_run(request: Request, run_id: RunId, said: Said) -> Response:
+    return _change(request, run_id, partial(launch.close, reason=_reason(said)))
+
+
+def _reason(said: Mapping[str, Any], *others: str) -> str:
+    """Why a run is changed, in the words of whoever changes it. Raises BadRequest; `others`: what else may be said."""
+    known, reason = ("reason", *others), said.get("reason", "")
+    wrong = [Fault((key,), "is not known", f"one of {', '.join(known)}") for key in said if key not in known]
+    if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
+        wrong.append(Fault(("reason",), f"must be a text of {LONGEST_REASON} characters at most"))
+    if wrong:
+        raise BadRequest("the request cannot be read", wrong)
+    return str(reason)
 
 
 def _change(request: Request, run_id: str, change: Callable[[Runtime, str, str], bool | None]) -> Response:
-    rt = _runtime(request)
-    with _refusals():
+    rt = runtime_of(request)
+    with refusals():
         landed = change(rt, rt.settings.tenant_id, run_id)
         run = rt.store.get_run(rt.settings.tenant_id, run_id)
     return JSONResponse(_shown(run) | {"landed": landed is not False})
 
 
-def _runtime(request: Request) -> Runtime:
+def runtime_of(request: Request) -> Runtime:
     """The runtime, in the name of who asks. Raises Forbidden."""
     rt: Runtime = request.app.state.rt
     actor: Actor = request.state.actor
@@ -109,18 +132,18 @@ def _runtime(request: Request) -> Runtime:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """What launching refuses, in the words of HTTP."""
+def refusals(sentence: str = "the campaign cannot be launched; nothing was changed") -> Iterator[None]:
+    """What launching refuses, in the words of HTTP. `sentence`: what comes before its reasons."""
     try:
         yield
     except errors.CannotLaunch as error:
         reasons = [Fault((), reason) for reason in error.reasons]
-        raise Invalid("the campaign cannot be launched; nothing was changed", reasons) from None
+        raise Invalid(sentence, reasons) from None
     except (errors.NotFound, NoSuchRow) as error:
         raise NotFound(str(error)) from None
     except faults.Invalid as error:
         raise Invalid("the campaign cannot be launched as it is saved", error.faults) from None
-    except (AlreadyListening, AlreadyRunning, IllegalTransition, NotOpen, NotYours) as error:
+    except NotNow as error:
         raise Conflict(str(error)) from None
 
 

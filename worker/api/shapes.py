@@ -30,6 +30,8 @@ class Content:
     schema: Mapping[str, Any]
     example: Any = None
     media_type: str = "application/json"
+    required: bool = True
+    """Of a request."""
 
     def described(self) -> Schema:
         """As OpenAPI has it."""

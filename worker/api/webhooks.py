@@ -9,6 +9,7 @@ from typing import Final
 
 from fastapi import Request, Response
 
+import worker.runtime.channels  # noqa: F401 - the vendors' SDKs, before the first callback rather than during it
 from channels.base import Callback
 from channels.messages import ChannelKind
 from worker.runtime import clock

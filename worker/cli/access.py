@@ -7,12 +7,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
-
-from worker.cli.errors import Exit, Stop
-
-if TYPE_CHECKING:
-    from worker.runtime.bootstrap import Runtime
+from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +29,8 @@ OF_THE_TYPE: Final = ()
 MACHINE: Final = ()
 """It works on this machine and its processes, or on files only; no token gives or takes that."""
 
-_needed: ContextVar[Access] = ContextVar("needed", default=())
+needed: ContextVar[Access] = ContextVar("needed", default=())
+"""What the command that is being run needs; `context.open_runtime` asks for it."""
 
 
 def needing(access: Access, command: Callable[P, T]) -> Callable[P, T]:
@@ -42,23 +38,10 @@ def needing(access: Access, command: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(command)
     def asked(*args: P.args, **kwargs: P.kwargs) -> T:
-        token = _needed.set(access)
+        token = needed.set(access)
         try:
             return command(*args, **kwargs)
         finally:
-            _needed.reset(token)
+            needed.reset(token)
 
     return asked
-
-
-def act(rt: "Runtime") -> None:
-    """Let the runtime act for whoever gives the command. Raises Unauthorized, Forbidden."""
-    from worker.schema import tokens
-    from worker.schema.scopes import scope_of
-
-    if presented := rt.settings.campaigns_token.get_secret_value():
-        rt.actor = tokens.verify(rt.store, rt.now(), presented)
-        if rt.actor.tenant_id != rt.settings.tenant_id:
-            raise Stop("CAMPAIGNS_TOKEN is of another tenant than TENANT_ID names; set both alike", Exit.BAD_INPUT)
-    for word in _needed.get():
-        rt.actor.require(scope_of(word))

@@ -1,16 +1,20 @@
 """`campaigns audience`: who a campaign would reach, before anybody is reached."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final
 
 import typer
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.padding import Padding
 
-from worker.cli.definitions import AsJson
+from worker.cli.context import open_runtime
 from worker.cli.launches import (
     CampaignOrPath,
     Everyone,
     ExcludeLists,
     ExcludeRuns,
-    ExcludeSegment,
+    ExcludeSegments,
     Largest,
     Lists,
     NotContacted,
@@ -18,15 +22,12 @@ from worker.cli.launches import (
     audience_of,
     campaign_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from rich.console import RenderableType
-
-    from worker.domain.audience_counts import Excluded
-    from worker.engine.preview import Draft
-    from worker.runtime.preview import Preview, Sampled
+from worker.cli.output import AsJson, console, show
+from worker.cli.tables import plain_table
+from worker.domain.audience_counts import Excluded, Exclusion
+from worker.engine.preview import Draft
+from worker.runtime.preflight import Launch
+from worker.runtime.preview import SAMPLE, Preview, Sampled, preview
 
 _ROWS: Final = 10
 """Countries and time zones that are shown by name."""
@@ -38,7 +39,7 @@ def audience(
     contact_lists: Lists = None,
     segment: Segment = "",
     exclude_lists: ExcludeLists = None,
-    exclude_segment: ExcludeSegment = "",
+    exclude_segments: ExcludeSegments = None,
     exclude_runs: ExcludeRuns = None,
     not_contacted_within: NotContacted = "",
     largest: Largest = 0,
@@ -59,16 +60,11 @@ def audience(
 
     campaigns audience "Renewal Q4" --segment "plan:gold AND NOT tags:vip" --not-contacted-within "7 days"
     """
-    from worker.cli.context import open_runtime
-    from worker.cli.output import console, show
-    from worker.runtime.preflight import Launch
-    from worker.runtime.preview import SAMPLE, preview
-
     said = audience_of(
         contact_lists=contact_lists,
         segment=segment,
         exclude_lists=exclude_lists,
-        exclude_segment=exclude_segment,
+        exclude_segments=exclude_segments,
         exclude_runs=exclude_runs,
         not_contacted_within=not_contacted_within,
         largest=largest,
@@ -91,9 +87,7 @@ def audience(
         out.print(part)
 
 
-def _page(found: "Preview") -> "Iterator[RenderableType]":
-    from rich.markup import escape
-
+def _page(found: Preview) -> Iterator[RenderableType]:
     counts = found.counts
     left_out = sum(people for _, people in counts.excluded)
     yield (
@@ -110,9 +104,7 @@ def _page(found: "Preview") -> "Iterator[RenderableType]":
         yield from _person(one)
 
 
-def _tables(found: "Preview") -> "Iterator[RenderableType]":
-    from worker.cli.tables import plain_table
-
+def _tables(found: Preview) -> Iterator[RenderableType]:
     counts = found.counts
     if counts.excluded:
         left_out = plain_table("left out", "reason", "people")
@@ -133,7 +125,7 @@ def _tables(found: "Preview") -> "Iterator[RenderableType]":
         yield ""
 
 
-def _most(counts: "Mapping[str, int]") -> list[tuple[str, int]]:
+def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """The largest counts, and the rest in one line."""
     falling = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = [(name or "(unknown)", people) for name, people in falling[:_ROWS]]
@@ -141,11 +133,7 @@ def _most(counts: "Mapping[str, int]") -> list[tuple[str, int]]:
     return [*shown, (f"{len(rest)} others", sum(people for _, people in rest))] if rest else shown
 
 
-def _reason(excluded: "Excluded", lists: "Mapping[str, str]") -> str:
-    from rich.markup import escape
-
-    from worker.domain.audience_counts import Exclusion
-
+def _reason(excluded: Excluded, lists: Mapping[str, str]) -> str:
     match excluded.reason:
         case Exclusion.LIST:
             return f"on the list {escape(lists.get(excluded.of, excluded.of))}"
@@ -157,10 +145,7 @@ def _reason(excluded: "Excluded", lists: "Mapping[str, str]") -> str:
             return "contacted lately"
 
 
-def _person(one: "Sampled") -> "Iterator[RenderableType]":
-    from rich.markup import escape
-    from rich.padding import Padding
-
+def _person(one: Sampled) -> Iterator[RenderableType]:
     addresses = ", ".join(part for part in (one.phone, one.email, one.timezone) if part)
     yield f"[bold]{one.contact_id}[/] {escape(addresses) or 'no address'}"
     for draft in one.drafts:
@@ -170,7 +155,7 @@ def _person(one: "Sampled") -> "Iterator[RenderableType]":
             yield f"    [red]{escape(draft.problem)}[/]"
 
 
-def _texts(draft: "Draft") -> "Iterator[str]":
+def _texts(draft: Draft) -> Iterator[str]:
     """What a person would read or hear."""
     for key in ("subject", "body", "text", "html"):
         if text := draft.content.get(key):

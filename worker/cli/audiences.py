@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from worker.cli.definitions import AsJson
+from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
+from worker.cli.output import AsJson, show
 from worker.runtime.contact_file import FileFormat
+from worker.runtime.import_file import import_file
 
 
 def import_contacts(
@@ -48,10 +52,6 @@ def import_contacts(
 
     campaigns import kunden.csv --region DE --encoding cp1252 --map "Tarif 2026=plan"
     """
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.runtime.import_file import import_file
-
     called = _called(columns or [])
     with open_runtime() as rt, _bar(file, shown=not as_json) as progress:
         result = import_file(
@@ -87,9 +87,6 @@ def _called(columns: Sequence[str]) -> dict[str, str]:
 @contextmanager
 def _bar(file: Path, *, shown: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar of the file's bytes on a terminal; elsewhere nothing."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
     out = Console(stderr=True)
     if not shown or not out.is_terminal:
         yield lambda _: None

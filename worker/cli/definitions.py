@@ -6,10 +6,15 @@ from typing import Annotated
 
 import typer
 
+from worker.cli.context import open_runtime
+from worker.cli.output import AsJson, show
+from worker.runtime.definitions import load_definitions
+from worker.runtime.saving import counts, save_definitions
+from worker.runtime.settings import load_settings
+
 Files = Annotated[
     list[Path], typer.Argument(metavar="PATH", help="YAML or JSON files, or folders of them.", show_default=False)
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, errors too.")]
 
 
 def validate(files: Files, *, as_json: AsJson = False) -> None:
@@ -17,11 +22,6 @@ def validate(files: Files, *, as_json: AsJson = False) -> None:
 
     For example: campaigns validate examples/renewal
     """
-    from worker.cli.output import show
-    from worker.runtime.definitions import load_definitions
-    from worker.runtime.saving import counts
-    from worker.runtime.settings import load_settings
-
     found = counts(load_definitions(files, default_region=load_settings().default_region))
     show({"valid": True, "documents": found}, as_json=as_json, text=f"valid: {_listed(found)}")
 
@@ -31,10 +31,6 @@ def save(files: Files, *, as_json: AsJson = False) -> None:
 
     For example: campaigns save examples/renewal
     """
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.runtime.saving import counts, save_definitions
-
     with open_runtime() as rt:
         found = counts(save_definitions(rt, files))
     show({"saved": found}, as_json=as_json, text=f"saved: {_listed(found)}")

@@ -9,28 +9,31 @@ import os
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Annotated
 
 import orjson
+import typer
 from rich.console import Console
 from ulid import ULID
 
 from channels.sandbox.ledger import LedgerSummary, read_ledger, summarize
 from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
+from worker.cli.ledger_page import ledger_table, reached_twice
 from worker.cli.live import watch_run
 from worker.cli.local import LocalSystem, stoppable
 from worker.cli.output import console, offer, say
-from worker.cli.tables import ledger_table, outcome_table, reached_twice
+from worker.cli.tables import outcome_table
 from worker.domain.run import Run
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.definitions import load_definitions
 from worker.runtime.import_file import ImportResult, import_file
 from worker.runtime.importing import open_audience
 from worker.runtime.launch import launch
+from worker.runtime.machine import LOCK_FILE, own
 from worker.runtime.preflight import Launch
 from worker.runtime.reports import Report, ledger_differences, make_report
 from worker.runtime.saving import read_campaign
-from worker.runtime.stack import LOCK_FILE, own
 
 PROFILE = {
     "SMS_PER_SECOND": "200",
@@ -60,8 +63,19 @@ FAULTS = (
 """What providers do on an ordinary day. None of it may show in the result."""
 
 
-def run_demo(definitions: Path, *, speed: float, keep: bool) -> None:
-    """Run it. Raises Stop when our counts differ from the ledger."""
+def demo(
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running until Ctrl-C, to look around.")
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=1, help="Seconds of waiting that pass in one; the campaign's days take half a minute.")
+    ] = 14_400,
+    definitions: Annotated[Path, typer.Option(help="Folder with the campaign and contacts.csv.")] = Path(
+        "examples/renewal"
+    ),
+) -> None:
+    """Run a whole campaign on this machine against a sandbox provider, in under a minute. Nobody real is contacted."""
     data_dir = Path(os.environ.get("DATA_DIR", ".campaigns")) / "demo"
     out = console()
     load_definitions([definitions])  # what is wrong with them is said before anything starts

@@ -4,15 +4,17 @@ A list says nothing of what the events are about; `show` does, for who asks for 
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import orjson
 import typer
 
-from worker.cli.definitions import AsJson
+from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
-
-if TYPE_CHECKING:
-    from worker.store.event_rows import EventFacts
+from worker.cli.output import AsJson, show
+from worker.domain.queue_event import MALFORMED
+from worker.runtime.events import replay as replay_events
+from worker.store.event_rows import EventFacts
 
 
 def list_known(
@@ -22,9 +24,6 @@ def list_known(
     as_json: AsJson = False,
 ) -> None:
     """List the newest events: their type and key, what became of them and why."""
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-
     with open_runtime() as rt:
         found = rt.store.list_events(rt.settings.tenant_id, dead=dead, limit=limit)
     lines = [_line(one) for one in found] or ["there are none"]
@@ -37,11 +36,6 @@ def show_one(
     as_json: AsJson = False,
 ) -> None:
     """Show one event with what it said. What was applied is not kept, only its key is."""
-    import orjson
-
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-
     with open_runtime() as rt:
         found = rt.store.get_event(rt.settings.tenant_id, key)
     if found is None:
@@ -57,11 +51,6 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Apply dead events anew, once what was missing is there. What could not be read has to be sent again."""
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.domain.queue_event import MALFORMED
-    from worker.runtime.events import replay as replay_events
-
     if bool(key) == every:
         raise Stop("name the KEY of one dead event, or say --all", Exit.BAD_INPUT)
     if key.startswith(MALFORMED):
@@ -73,7 +62,7 @@ def replay(
     show({"replayed": count}, as_json=as_json, text=f"{count} will be applied anew")
 
 
-def _facts(one: "EventFacts") -> dict[str, Any]:
+def _facts(one: EventFacts) -> dict[str, Any]:
     return {
         "key": one.key,
         "type": one.type,
@@ -85,7 +74,7 @@ def _facts(one: "EventFacts") -> dict[str, Any]:
     }
 
 
-def _line(one: "EventFacts") -> str:
+def _line(one: EventFacts) -> str:
     return f"{_moment(one.received_at)}  {one.status:8}{one.type or '?'}  {one.key}  {one.note}".rstrip()
 
 

@@ -1,15 +1,15 @@
 """The history of a document, for people: who changed what, when, from what to what."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
 
-from worker.cli.definitions import AsJson
-
-if TYPE_CHECKING:
-    from worker.schema.drafts import Wire
+from worker.cli.context import open_runtime
+from worker.cli.output import AsJson, show
+from worker.schema.drafts import Wire
+from worker.store.codec import moment
 
 
 def history(
@@ -22,18 +22,13 @@ def history(
 
     For example: campaigns history campaign renewal-q4
     """
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-
     with open_runtime() as rt:
         entries = rt.schema.history(rt.actor, type_name, document_id)
     text = "\n".join(line for entry in entries for line in _lines(entry))
     show({"history": entries}, as_json=as_json, text=text)
 
 
-def _lines(entry: "Wire") -> Iterator[str]:
-    from worker.store.codec import moment
-
+def _lines(entry: Wire) -> Iterator[str]:
     yield f"{moment(entry['at']):%Y-%m-%d %H:%M:%S} UTC  {entry['action']} by {entry['by'] or 'nobody named'}"
     for change in entry["changes"]:
         if "from" not in change:

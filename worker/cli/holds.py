@@ -4,16 +4,17 @@ A held message may or may not have left. Nothing sends it again by itself, so a 
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from worker.cli.definitions import AsJson
+from channels.masking import mask
+from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
-from worker.domain.attempt import WORKER_DIED, PersonSays, Shown
-
-if TYPE_CHECKING:
-    from worker.domain.attempt import Finding, HeldAttempt
+from worker.cli.output import AsJson, show
+from worker.domain.attempt import WORKER_DIED, Finding, HeldAttempt, PersonSays, Shown
+from worker.runtime.holds import decide, held
+from worker.runtime.reports import resolve_run
 
 _SHOWN = {
     Shown.NOTHING: "it showed nothing",
@@ -31,11 +32,6 @@ def list_held(
     as_json: AsJson = False,
 ) -> None:
     """List what is held, with all that may help to decide: why nobody knows, and what the provider showed."""
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.runtime.holds import held
-    from worker.runtime.reports import resolve_run
-
     with open_runtime() as rt:
         found = held(rt, resolve_run(rt, run) if run else "")
     text = "\n".join([*(_page(one) for one in found), _HINT]) if found else "nothing is held"
@@ -51,10 +47,6 @@ def settle(
     as_json: AsJson = False,
 ) -> None:
     """Decide about a held message: it was sent, it is to be sent again, or it is to be dropped."""
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.runtime.holds import decide
-
     with open_runtime() as rt:
         changed = decide(rt, attempt, says)
     if not changed:
@@ -62,10 +54,8 @@ def settle(
     show({"attemptId": attempt, "settled": says}, as_json=as_json, text=f"{attempt}: {says}")
 
 
-def _facts(one: "HeldAttempt") -> dict[str, Any]:
+def _facts(one: HeldAttempt) -> dict[str, Any]:
     """All that is known, for programs. The recipient is masked; the contact's id names the person."""
-    from channels.masking import mask
-
     return {
         "attemptId": one.attempt_id,
         "number": one.number,
@@ -88,10 +78,8 @@ def _facts(one: "HeldAttempt") -> dict[str, Any]:
     }
 
 
-def _page(one: "HeldAttempt") -> str:
+def _page(one: HeldAttempt) -> str:
     """The same for people."""
-    from channels.masking import mask
-
     why = "its worker died" if one.code == WORKER_DIED else f"{one.reason} {one.code}".strip()
     again = f", next {_moment(one.next_look)}" if one.next_look else ""
     heard = f"\n  heard of it so far: a receipt of rank {one.rank}" if one.rank else ""
@@ -103,7 +91,7 @@ def _page(one: "HeldAttempt") -> str:
     )
 
 
-def _asked(finding: "Finding | None") -> str:
+def _asked(finding: Finding | None) -> str:
     if finding is None:
         return "was not asked yet"
     times = "once" if finding.asked == 1 else f"{finding.asked} times, last"

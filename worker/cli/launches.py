@@ -2,23 +2,32 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from worker.cli.definitions import AsJson
+from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
+from worker.cli.output import AsJson, show
+from worker.domain.audience import Audience
+from worker.domain.durations import parse_duration
+from worker.engine.calendar import parse_moment
+from worker.runtime import launch as launching
+from worker.runtime.bootstrap import Runtime
+from worker.runtime.launch import Launched
+from worker.runtime.make_run import zone_named
+from worker.runtime.preflight import Launch
+from worker.runtime.saving import read_campaign
+from worker.store.document_rows import Document
 
-if TYPE_CHECKING:
-    from worker.domain.audience import Audience
-    from worker.runtime.bootstrap import Runtime
-    from worker.runtime.launch import Launched
-    from worker.store.document_rows import Document
-
-Lists = Annotated[list[str] | None, typer.Option("--list", help="A contact list; may be given several times.")]
+Lists = Annotated[
+    list[str] | None, typer.Option("--list", help="A contact list, instead of the campaign's audience; repeatable.")
+]
 Segment = Annotated[str, typer.Option(help="Only who matches: a query like plan:gold, or a saved segment.")]
 ExcludeLists = Annotated[list[str] | None, typer.Option("--exclude-list", help="Nobody who is on this list.")]
-ExcludeSegment = Annotated[str, typer.Option(help="Nobody who matches this query or saved segment.")]
+ExcludeSegments = Annotated[
+    list[str] | None, typer.Option("--exclude-segment", help="Nobody who matches this query or saved segment.")
+]
 ExcludeRuns = Annotated[list[str] | None, typer.Option("--exclude-run", help="Nobody who is or was in this run.")]
 NotContacted = Annotated[str, typer.Option("--not-contacted-within", help="Nobody reached lately, like 7 days.")]
 Largest = Annotated[
@@ -41,7 +50,7 @@ def launch(
     contact_lists: Lists = None,
     segment: Segment = "",
     exclude_lists: ExcludeLists = None,
-    exclude_segment: ExcludeSegment = "",
+    exclude_segments: ExcludeSegments = None,
     exclude_runs: ExcludeRuns = None,
     not_contacted_within: NotContacted = "",
     largest: Largest = 0,
@@ -55,7 +64,10 @@ def launch(
         str, typer.Option(help="A part goes first, like 1% or 500; the rest follows if it goes well, else it pauses.")
     ] = "",
     draft: Annotated[bool, typer.Option("--draft", help="Check and keep it; `campaigns start` starts it.")] = False,
-    at: Annotated[datetime | None, typer.Option(help="Start by itself then, like 2026-12-01T09:00 (UTC).")] = None,
+    at: Annotated[
+        str,
+        typer.Option(help="Start by itself then, like 2026-12-01T09:00 (DEFAULT_TIMEZONE) or 2026-12-01T09:00+01:00."),
+    ] = "",
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the events of the run that listens; its people finish there.")
     ] = False,
@@ -70,6 +82,8 @@ def launch(
 ) -> None:
     """Launch a campaign. Everything is checked first, and said; a refused launch changes nothing.
 
+    --list, --segment and --to say who it is for instead of the campaign's audience; exclusions add up with its own.
+
     For example:
 
     campaigns launch examples/renewal --list renewal
@@ -78,16 +92,11 @@ def launch(
 
     campaigns launch "Renewal Q4" --segment "plan:gold" --exclude-list vip --canary 1%
     """
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.runtime import launch as launching
-    from worker.runtime.preflight import Launch
-
     said = audience_of(
         contact_lists=contact_lists,
         segment=segment,
         exclude_lists=exclude_lists,
-        exclude_segment=exclude_segment,
+        exclude_segments=exclude_segments,
         exclude_runs=exclude_runs,
         not_contacted_within=not_contacted_within,
         largest=largest,
@@ -106,26 +115,43 @@ def launch(
             limit=limit,
             canary=canary,
             draft=draft,
-            at=at,
+            at=_moment(at, rt.settings.default_timezone),
             everyone=everyone,
         )
         launched = launching.launch(rt, request)
-    data = {"runId": launched.run.run_id, "campaignId": launched.run.campaign_id, "status": launched.run.status}
-    show(data | {"warnings": list(launched.warns)}, as_json=as_json, text=_text(launched))
-
-
-def _text(launched: "Launched") -> str:
+        default = rt.settings.default_timezone
     run = launched.run
-    words = {"draft": f"start it: campaigns start {run.run_id}", "scheduled": f"it starts at {run.next_at}"}
+    data = {"runId": run.run_id, "campaignId": run.campaign_id, "status": run.status}
+    if run.status == "scheduled" and run.next_at:
+        data["startsAt"] = run.next_at.isoformat()
+    show(data | {"warnings": list(launched.warns)}, as_json=as_json, text=_text(launched, default))
+
+
+def _moment(said: str, timezone: str) -> datetime | None:
+    """The instant of `--at`, None without one. Raises Stop."""
+    try:
+        return parse_moment(said, zone_named(timezone)) if said else None
+    except ValueError as error:
+        raise Stop(f"--at {said}: {error}", Exit.BAD_INPUT) from None
+
+
+def _when(at: datetime, timezone: str) -> str:
+    """An instant as it was understood: where this installation is, and in UTC."""
+    local = at.astimezone(zone_named(timezone))
+    return f"{local:%Y-%m-%d %H:%M} {local.tzinfo} ({at:%Y-%m-%dT%H:%M:%SZ})"
+
+
+def _text(launched: Launched, timezone: str) -> str:
+    run = launched.run
+    starts = f"it starts at {_when(run.next_at, timezone)}" if run.next_at else ""
+    words = {"draft": f"start it: campaigns start {run.run_id}", "scheduled": starts}
     verb = {"draft": "kept as a draft", "scheduled": "scheduled"}.get(run.status, "launched")
     warned = "".join(f"warning: {warning}\n" for warning in launched.warns)
     return f"{warned}{verb} {run.run_id}\n" + words.get(run.status, f"watch it: campaigns status {run.run_id} --watch")
 
 
-def campaign_of(rt: "Runtime", said: str) -> "tuple[str, tuple[Document, ...]]":
+def campaign_of(rt: Runtime, said: str) -> tuple[str, tuple[Document, ...]]:
     """The campaign an argument names, and the definitions that come with it where it is a file or folder."""
-    from worker.runtime.saving import read_campaign
-
     path = Path(said)
     return read_campaign(rt, path) if path.exists() else (said, ())
 
@@ -135,16 +161,13 @@ def audience_of(
     contact_lists: list[str] | None,
     segment: str,
     exclude_lists: list[str] | None,
-    exclude_segment: str,
+    exclude_segments: list[str] | None,
     exclude_runs: list[str] | None,
     not_contacted_within: str,
     largest: int,
     people: list[str] | None = None,
-) -> "Audience":
+) -> Audience:
     """Whom the options name."""
-    from worker.domain.audience import Audience
-    from worker.domain.durations import parse_duration
-
     try:
         within = parse_duration(not_contacted_within) if not_contacted_within else None
     except ValueError as error:
@@ -154,7 +177,7 @@ def audience_of(
         lists=tuple(contact_lists or ()),
         segment=segment,
         exclude_lists=tuple(exclude_lists or ()),
-        exclude_segment=exclude_segment,
+        exclude_segments=tuple(exclude_segments or ()),
         exclude_runs=tuple(exclude_runs or ()),
         contacted_within=within,
         largest=largest,

@@ -15,8 +15,9 @@ from typing import NoReturn, Self
 from channels.sandbox.settings import ACCOUNT_SID, API_KEY, AUTH_TOKEN
 from worker.cli.context import open_store
 from worker.runtime.embedded import start_redis
+from worker.runtime.machine import free_port
 from worker.runtime.settings import load_settings
-from worker.runtime.stack import WORKERS, free_port, program
+from worker.runtime.stack import WORKERS, program
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 
 PORTS = {"web": 0, "sandbox": 0, "flower": int(os.environ.get("FLOWER_PORT", "5555"))}
@@ -28,7 +29,7 @@ class LocalSystem:
     """Redis (unless REDIS_URL is set), the sandbox if asked for, HTTP, workers, beat, Flower.
 
     `env` is given to all of them, and to this process. `sandbox_options` None: no sandbox, the providers of the
-    settings are used. A port that is taken is replaced by a free one. Nobody else may use `data_dir`: see `stack.own`.
+    settings are used. A port that is taken is replaced by a free one. Nobody else may use `data_dir`: `machine.own`.
     """
 
     def __init__(

@@ -3,16 +3,16 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from worker.cli.definitions import AsJson
+from worker.cli.context import open_runtime
 from worker.cli.errors import Exit
-
-if TYPE_CHECKING:
-    from worker.runtime.ncx_cases import Case
-    from worker.runtime.ncx_import import Fate, Imported
+from worker.cli.output import AsJson, show
+from worker.runtime import ncx_import
+from worker.runtime.ncx_cases import Case
+from worker.runtime.ncx_import import Fate, Imported
 
 _WIDTH = 100
 
@@ -33,10 +33,6 @@ def import_ncx(
 
     For example: campaigns import-ncx campaign.json workflows.json functions.json dispositions.json --dry-run
     """
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.runtime import ncx_import
-
     with open_runtime() as rt:
         imported = ncx_import.import_ncx(rt, files, dry_run=dry_run)
     show(_facts(imported), as_json=as_json, text="\n".join(_page(imported)))
@@ -44,7 +40,7 @@ def import_ncx(
         raise typer.Exit(Exit.BAD_INPUT)
 
 
-def _facts(imported: "Imported") -> dict[str, Any]:
+def _facts(imported: Imported) -> dict[str, Any]:
     """The report for programs."""
     return {
         "dryRun": imported.dry_run,
@@ -54,7 +50,7 @@ def _facts(imported: "Imported") -> dict[str, Any]:
     }
 
 
-def _document(case: "Case", fate: "Fate") -> dict[str, Any]:
+def _document(case: Case, fate: Fate) -> dict[str, Any]:
     return {
         "type": case.type,
         "id": case.id,
@@ -71,7 +67,7 @@ def _document(case: "Case", fate: "Fate") -> dict[str, Any]:
     }
 
 
-def _page(imported: "Imported") -> Iterator[str]:
+def _page(imported: Imported) -> Iterator[str]:
     """The same for people."""
     for case, fate in imported.documents:
         named = f' "{case.name}"' if case.name else ""
@@ -85,7 +81,7 @@ def _page(imported: "Imported") -> Iterator[str]:
     yield ("dry run, nothing was saved; " if imported.dry_run else "") + _summary(imported.counts)
 
 
-def _keys(case: "Case") -> Iterator[str]:
+def _keys(case: Case) -> Iterator[str]:
     groups = (
         ("adjusted", [f"{'.'.join(map(str, one.path))} ({one.what})" for one in case.adjusted]),
         (f"kept as it came, without effect here ({len(case.keys.kept)})", case.keys.kept),
@@ -96,7 +92,7 @@ def _keys(case: "Case") -> Iterator[str]:
             yield _wrapped(f"{label}: {', '.join(items)}")
 
 
-def _place(case: "Case") -> str:
+def _place(case: Case) -> str:
     """Where a document without an id stands."""
     return " ".join((str(case.found.file), ".".join(map(str, case.found.at)))).rstrip()
 

@@ -3,10 +3,14 @@
 import sys
 import textwrap
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+import typer
 from rich.console import Console
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, errors too.")]
+"""The option that commands with a result have."""
 
 _WIDTH_OF_FILES = 1000
 

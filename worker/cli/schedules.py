@@ -4,19 +4,26 @@ A preview decides nothing, so this machine's clock is good enough for it, and a 
 """
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
-from worker.cli.definitions import AsJson
+from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-    from worker.domain.schedule import ContactDate, Schedule
-    from worker.engine.schedule import Firing
+from worker.cli.output import AsJson, show
+from worker.domain.addresses import find_timezone
+from worker.domain.campaign import Campaign
+from worker.domain.schedule import ContactDate, Schedule
+from worker.engine.calendar import parse_moment, zone_of
+from worker.engine.schedule import EARLIEST, LATEST, Firing, firings, wave
+from worker.engine.schedule_dates import Due, due_of
+from worker.runtime.definitions import load_definitions
+from worker.runtime.errors import NotFound
+from worker.runtime.settings import load_settings
+from worker.store.document_rows import DocumentType
 
 
 def preview(
@@ -38,11 +45,6 @@ def preview(
 
     For example: campaigns schedule preview examples/appointment --zone Asia/Tokyo
     """
-    from worker.cli.output import show
-    from worker.domain.schedule import ContactDate
-    from worker.engine.calendar import zone_of
-    from worker.runtime.settings import load_settings
-
     default = load_settings().default_timezone
     schedule = _schedule_of(campaign)
     own = zone_of(schedule.timezone or default)
@@ -56,15 +58,8 @@ def preview(
     show({"campaign": campaign, **found}, as_json=as_json, text="\n".join(_page(found)))
 
 
-def _schedule_of(campaign: str) -> "Schedule":
+def _schedule_of(campaign: str) -> Schedule:
     """The schedule of a saved campaign, or of the one in a file or folder. Raises Stop."""
-    from worker.cli.context import open_runtime
-    from worker.domain.campaign import Campaign
-    from worker.runtime.definitions import load_definitions
-    from worker.runtime.errors import NotFound
-    from worker.runtime.settings import load_settings
-    from worker.store.document_rows import DocumentType
-
     path = Path(campaign)
     if path.exists():
         region = load_settings().default_region
@@ -86,19 +81,13 @@ def _schedule_of(campaign: str) -> "Schedule":
 
 
 def _of_firings(
-    schedule: "Schedule", own: "ZoneInfo", zones: list["ZoneInfo"], after: datetime, count: int
+    schedule: Schedule, own: ZoneInfo, zones: list[ZoneInfo], after: datetime, count: int
 ) -> dict[str, Any]:
-    from itertools import islice
-
-    from worker.engine.schedule import firings
-
     found = [_firing(schedule, one, zones) for one in islice(firings(schedule, own, after), count)]
     return {"timezone": "contact" if schedule.per_contact else own.key, "firings": found}
 
 
-def _firing(schedule: "Schedule", one: "Firing", zones: list["ZoneInfo"]) -> dict[str, Any]:
-    from worker.engine.schedule import EARLIEST, LATEST, wave
-
+def _firing(schedule: Schedule, one: Firing, zones: list[ZoneInfo]) -> dict[str, Any]:
     facts: dict[str, Any] = {"local": one.wall.isoformat(timespec="minutes"), "at": one.at.isoformat()}
     moments = {zone.key: one.at for zone in zones}
     if schedule.per_contact:
@@ -108,10 +97,8 @@ def _firing(schedule: "Schedule", one: "Firing", zones: list["ZoneInfo"]) -> dic
     return facts | {"zones": {zone.key: one.at.astimezone(zone).isoformat() for zone in zones}}
 
 
-def _of_dates(schedule: "Schedule", timing: "ContactDate", zones: list["ZoneInfo"], after: datetime) -> dict[str, Any]:
+def _of_dates(schedule: Schedule, timing: ContactDate, zones: list[ZoneInfo], after: datetime) -> dict[str, Any]:
     """What it means for one date, some days ahead: everybody has another."""
-    from worker.engine.schedule_dates import Due, due_of
-
     ahead = max(timedelta(0), -timing.offset) + timedelta(days=1)
     value = (after + ahead).replace(hour=15, minute=0, second=0, microsecond=0, tzinfo=None)
     moments: dict[str, str] = {}
@@ -147,10 +134,7 @@ def _shown(at: str) -> str:
     return f"{moment:%a %Y-%m-%d %H:%M} {'UTC' if moment.utcoffset() == timedelta(0) else f'{moment:%z}'}"
 
 
-def _zone(name: str) -> "ZoneInfo":
-    from worker.domain.addresses import find_timezone
-    from worker.engine.calendar import zone_of
-
+def _zone(name: str) -> ZoneInfo:
     found = zone_of(name)
     if found is None:
         meant = find_timezone(name)
@@ -159,9 +143,7 @@ def _zone(name: str) -> "ZoneInfo":
     return found
 
 
-def _moment(begin: str, zone: "ZoneInfo") -> datetime:
-    from worker.engine.calendar import parse_moment
-
+def _moment(begin: str, zone: ZoneInfo) -> datetime:
     if not begin:
         return datetime.now(UTC)  # noqa: TID251 - a preview decides nothing
     try:

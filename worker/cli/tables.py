@@ -9,7 +9,6 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from channels.sandbox.ledger import LedgerSummary
 from worker.domain.attempt import MessageStatus
 from worker.domain.enrollment import EnrollmentStatus
 from worker.runtime.reports import Report
@@ -31,42 +30,23 @@ def status_page(report: Report) -> Group:
 
 def status_line(report: Report) -> str:
     """The same in one line, for logs and pipes."""
-    accepted = _counts(report.accepted()) or "nothing yet"
+    accepted = listed(report.accepted()) or "nothing yet"
     return f"{_clock(report.elapsed)} {report.run.status}: {people_line(report)}; accepted {accepted}"
 
 
 def people_line(report: Report) -> str:
     """Everybody, in one line that adds up."""
     counts = {str(status): report.counts.enrollments.get(status, 0) for status in EnrollmentStatus}
-    return f"{report.counts.audience} people = {_counts(counts, ' + ') or 'nobody enrolled yet'}"
+    return f"{report.counts.audience} people = {listed(counts, ' + ') or 'nobody enrolled yet'}"
 
 
 def outcome_table(report: Report) -> Table:
     """People by the disposition they ended with."""
     table = _table("people by disposition", "disposition")
     table.add_column("people", justify="right")
-    for disposition, count in _falling(report.counts.dispositions):
+    for disposition, count in falling(report.counts.dispositions):
         table.add_row(disposition or "(none yet)", str(count))
     return table
-
-
-def ledger_table(report: Report, ledger: LedgerSummary) -> Table:
-    """Our counts beside the provider's."""
-    table = _table("what the provider's ledger says", "channel")
-    table.add_column("we count", justify="right")
-    table.add_column("ledger", justify="right")
-    table.add_column("final statuses")
-    for channel, ours in report.accepted().items():
-        statuses = ledger.final_statuses.get(channel, {})
-        theirs = ledger.accepted.get(channel, 0)
-        mark = "" if ours == theirs else " [red]differs[/]"
-        table.add_row(channel, str(ours), f"{theirs}{mark}", _counts(dict(_falling(statuses))))
-    return table
-
-
-def reached_twice(ledger: LedgerSummary) -> int:
-    """Messages that got to the same person more than once. A repeated call after a busy line is none."""
-    return sum(repeat.reached > 1 for repeat in ledger.repeats)
 
 
 def _message_table(report: Report) -> Table:
@@ -107,9 +87,11 @@ def _clock(elapsed: timedelta) -> str:
     return str(timedelta(seconds=int(elapsed.total_seconds())))
 
 
-def _falling(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+def falling(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Names with their counts, the largest first."""
     return sorted(counts.items(), key=lambda item: -item[1])
 
 
-def _counts(counts: Mapping[str, int], between: str = ", ") -> str:
+def listed(counts: Mapping[str, int], between: str = ", ") -> str:
+    """Counts with their names in one line; what is 0 is left out."""
     return between.join(f"{count} {name}" for name, count in counts.items() if count)

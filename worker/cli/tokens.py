@@ -5,8 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.definitions import AsJson
+from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
+from worker.cli.output import AsJson, show
+from worker.schema import tokens
+from worker.schema.types import SCOPES
 
 
 def create(
@@ -22,11 +25,6 @@ def create(
 
     For example: campaigns tokens create --user usr_ann --scope campaigns:read --scope campaigns:admin
     """
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.schema import tokens
-    from worker.schema.types import SCOPES
-
     with open_runtime() as rt:
         wanted = [str(scope) for scope in SCOPES if rt.actor.may(scope)] if scopes == ["all"] else scopes
         beyond = [str(scope) for scope in SCOPES if str(scope) in wanted and not rt.actor.may(scope)]
@@ -49,9 +47,6 @@ def create(
 
 def list_all(*, as_json: AsJson = False) -> None:
     """List the tokens: whose they are, what they may do, and since when. The tokens themselves are not kept."""
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-
     with open_runtime() as rt:
         found = rt.store.tokens_of(rt.actor.tenant_id)
     facts: list[dict[str, Any]] = [
@@ -81,10 +76,6 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """End a token at once."""
-    from worker.cli.context import open_runtime
-    from worker.cli.output import show
-    from worker.schema import tokens
-
     with open_runtime() as rt:
         tokens.revoke(rt.store, rt.now(), tenant_id=rt.actor.tenant_id, token_id=token)
     show({"revoked": token}, as_json=as_json, text=f"{token} is revoked")

@@ -9,11 +9,14 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from worker.cli.local import LocalSystem, stoppable
 from worker.cli.output import console, offer, say
+from worker.runtime.machine import own, require_port
 from worker.runtime.settings import Settings, load_settings
-from worker.runtime.stack import own, require_port
 
 SANDBOX_PORT = 8090
 SANDBOX_SPEED = "20"
@@ -22,8 +25,19 @@ SANDBOX_CALLS_PER_SECOND = "100"
 """Unless another rate is set. At one call a second, Twilio's default, a rehearsal would be about nothing else."""
 
 
-def run_up(*, sandbox: bool, web_port: int, flower_port: int) -> None:
-    """Start everything and watch it. Ports that are taken are an error: others were told these."""
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+
+
+def up(
+    *,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Send to a sandbox provider instead of the vendors.")
+    ] = False,
+    web_port: Port = 8080,
+    flower_port: Port = 5555,
+) -> None:
+    """Run the whole system on this machine: workers, beat, callbacks, Flower, and a Redis where none is set."""
+    # Ports that are taken are an error: others were told these.
     settings = load_settings()
     data_dir = settings.data_dir / "sandbox" if sandbox else settings.data_dir
     ports = {"web": web_port, "flower": flower_port} | ({"sandbox": SANDBOX_PORT} if sandbox else {})

@@ -4,7 +4,7 @@
 audience:
   lists: [renewal]
   segment: "plan:gold"          # a query over contacts, or a saved segment by id or name
-  exclude: {lists: [vip], segment: churned, contactedWithin: 7 days, runs: [run_01j…]}
+  exclude: {lists: [vip], segment: churned, contactedWithin: 7 days, runs: [run_01j…]}   # segment: also a list
   largest: 100000
 ```
 1. People on any of the lists (without lists: every contact), who match the segment, and whom nothing excludes.
@@ -34,7 +34,7 @@ class Audience:
     lists: tuple[str, ...] = ()
     segment: str = ""
     exclude_lists: tuple[str, ...] = ()
-    exclude_segment: str = ""
+    exclude_segments: tuple[str, ...] = ()
     exclude_runs: tuple[str, ...] = ()
     contacted_within: timedelta | None = None
     largest: int = 0
@@ -49,7 +49,7 @@ class Audience:
         within = self.contacted_within
         exclude = {
             "lists": list(self.exclude_lists),
-            "segment": self.exclude_segment,
+            "segment": list(self.exclude_segments),
             "runs": list(self.exclude_runs),
             "contactedWithin": None if within is None else within.total_seconds(),
         }
@@ -65,7 +65,11 @@ class Audience:
     @property
     def segments(self) -> tuple[str, ...]:
         """What it says of segments: queries, and names or ids of saved ones."""
-        return tuple(said for said in (self.segment, self.exclude_segment) if said)
+        return tuple(said for said in (self.segment, *self.exclude_segments) if said)
+
+
+ANYBODY: Final = Audience()
+"""Nothing is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +113,7 @@ def read_audience(written: Any) -> tuple[Audience, list[Fault]]:
         lists=_names(written, ("lists",), faults),
         segment=_text(written, ("segment",), faults),
         exclude_lists=_names(exclude, ("exclude", "lists"), faults),
-        exclude_segment=_text(exclude, ("exclude", "segment"), faults),
+        exclude_segments=_names(exclude, ("exclude", "segment"), faults, "must be queries, or names of segments"),
         exclude_runs=_names(exclude, ("exclude", "runs"), faults),
         contacted_within=_duration(exclude, ("exclude", "contactedWithin"), faults),
         largest=_whole(written, ("largest",), faults),
@@ -126,13 +130,15 @@ def _strangers(written: Mapping[Any, Any], known: tuple[str, ...]) -> Iterator[F
             )
 
 
-def _names(written: Mapping[Any, Any], path: tuple[str, ...], faults: list[Fault]) -> tuple[str, ...]:
+def _names(
+    written: Mapping[Any, Any], path: tuple[str, ...], faults: list[Fault], message: str = "must be names or ids"
+) -> tuple[str, ...]:
     value = written.get(path[-1])
-    value = [value] if isinstance(value, str) else value or []
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item for item in value):
-        faults.append(Fault(path, "must be names or ids", "write a list of them"))
+    value = [value] if isinstance(value, str) and value.strip() else value or []
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item.strip() for item in value):
+        faults.append(Fault(path, message, "write a list of them"))
         return ()
-    return tuple(dict.fromkeys(value))
+    return tuple(dict.fromkeys(item.strip() for item in value))
 
 
 def _text(written: Mapping[Any, Any], path: tuple[str, ...], faults: list[Fault]) -> str:

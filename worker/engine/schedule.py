@@ -112,6 +112,11 @@ def is_past(moment: datetime, now: datetime, grace: timedelta) -> bool:
     return now - grace > moment
 
 
+def is_over(schedule: Schedule, now: datetime) -> bool:
+    """Whether the last day of a schedule by people's dates has passed everywhere, and the grace with it."""
+    return schedule.last is not None and is_past(wave(schedule.last, LATEST), now, schedule.grace)
+
+
 def _with_first(first: Firing, rest: Iterator[Firing]) -> Iterator[Firing]:
     yield first
     yield from rest

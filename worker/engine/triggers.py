@@ -9,7 +9,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeVar, assert_never
+from typing import Any, Final, TypeVar, assert_never
 
 from worker.domain.base import closest
 from worker.domain.campaign import Campaign
@@ -71,6 +71,14 @@ class Listening:
         """Whether an event ends what its contact has open. `facts` also has `start`, where an event began it."""
         rules = self.cancel_on.get(event_type, ())
         return any(condition is None or condition.holds(facts) for _, condition in rules)
+
+    def asks(self, event_type: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the conditions of `cancelOn` may ask of the data of an event: all of it that has to be remembered."""
+        conditions = [condition for _, condition in self.cancel_on.get(event_type, ()) if condition is not None]
+        names = {name[1:3] for condition in conditions for name in condition.names if name[0] == "event"}
+        if names & {(), ("data",)}:
+            return data
+        return {key: data[key] for key in sorted(data) if ("data", key) in names}
 
 
 def compile_listening(campaign: Campaign, flows: Iterable[Flow] = ()) -> Listening:

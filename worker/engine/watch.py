@@ -2,7 +2,8 @@
 
 1. A refusal for our own configuration pauses at once: whoever comes next would be refused too.
 2. A rate over its bound pauses. One that is switched off is told of, once.
-3. A canary whose tests could not decide, and that has come to its end, is judged by its rates as they were seen.
+3. A canary whose tests could not decide, and that has come to its end, is judged by its rates as they were seen. Of one
+   that was resumed only a part was seen since: then nobody follows unless somebody lets them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,8 +82,13 @@ def _is_fine(watch: Watch, watched: Sequence[Rate]) -> bool:
     return bool(told or not watched) and all(watch.tests[rate].has_gone_on for rate in told)
 
 
-def conclude(watch: Watch, guard: Guard) -> str:
+def conclude(watch: Watch, guard: Guard, *, resumed: bool = False) -> str:
     """Why a canary that has come to its end undecided lets nobody follow; "" where it does."""
+    if resumed:
+        return (
+            "the canary has come to its end, and what was seen since it was resumed does not pass its tests;"
+            " `campaigns resume --release` lets the others follow"
+        )
     over = [rate for rate in Rate if rate not in guard.off and not within(watch.totals[rate], guard.bounds[rate])]
     return "; ".join(in_words(rate, watch.totals[rate], guard.bounds[rate]) for rate in over)
 

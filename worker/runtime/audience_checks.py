@@ -36,7 +36,7 @@ def check_audience(
     people, lacking = rt.store.audience_lacking(tenant_id, selection, needed.keys())
     if not people and not rt.store.audience_is_over(tenant_id, selection, 0):
         return Findings((*blocks, "nobody belongs to the audience; `campaigns audience` counts why"), ())
-    warns = [*_slips(rt, selection)]
+    warns = [*chosen.warns, *_slips(rt, selection)]
     for path, places in needed.items():
         if missing := lacking.get(path, 0):
             nobody = missing == people and not rt.store.audience_has(tenant_id, selection, path)

@@ -2,6 +2,8 @@
 
 1. Made after fork: nothing here may cross a process boundary.
 2. Channels belong to the event loop they were made in; one process has one loop for its whole life.
+3. The vendors' SDKs are imported with the first channel: most commands ask no provider. Workers import them before the
+   fork (`tasks.tasks`), so that their children share them.
 """
 
 import asyncio
@@ -25,7 +27,6 @@ from worker.engine.conditions import ConditionError
 from worker.engine.definition import Definition, definition_of
 from worker.engine.settlement import SettlementOptions
 from worker.engine.triggers import Listening, compile_listening
-from worker.runtime.channels import make_channel
 from worker.runtime.clock import Clock, DatabaseClock
 from worker.runtime.hints import Hint
 from worker.runtime.mailers import Mailers, secret_named
@@ -57,6 +58,8 @@ class Runtime:
         self._patience = settings.patience
         self._runner: asyncio.Runner | None = None
         self._channels: dict[str, Channel[Any]] = {}
+        self.slowed: dict[tuple[str, ChannelKind], float] = {}
+        """Runs that have used up their rate on a channel, and until when (`elapsed`) this process lets them be."""
         self.mailers = Mailers(self.clock.elapsed)
         self._definition = lru_cache(maxsize=64)(self._load_definition)
         self._listening = lru_cache(maxsize=4096)(self._load_listening)
@@ -66,6 +69,10 @@ class Runtime:
         other = copy.copy(self)
         other.actor = actor
         return other
+
+    def beside(self, hint: Callable[[Hint], None]) -> "Runtime":
+        """Another one in this process, for a thread of its own: with its own loop and channels, and its own hints."""
+        return Runtime(self.settings, self.store, hint, self.clock)
 
     def now(self) -> datetime:
         """The present moment, by the database's clock."""
@@ -113,6 +120,8 @@ class Runtime:
 
     def new_channel(self, kind: ChannelKind, credential: str = "") -> Channel[Any]:
         """One more adapter for this kind, in another loop; whoever asks for it closes it."""
+        from worker.runtime.channels import make_channel  # noqa: PLC0415 - see 3
+
         return make_channel(kind, self.settings, secret_named(credential) if credential else "")
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -128,10 +137,14 @@ class Runtime:
 
     def close(self) -> None:
         """Release connections."""
+        self.close_loop()
+        self.store.close()
+
+    def close_loop(self) -> None:
+        """Release the loop and what belongs to it; in the thread that has run it."""
         if self._runner is not None:
             self._runner.run(self.close_channels())
             self._runner.close()
-        self.store.close()
 
     async def close_channels(self) -> None:
         """Release the channels' connections; in the loop they were made in."""

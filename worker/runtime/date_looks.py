@@ -7,21 +7,19 @@
 """
 
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from worker.domain.audience import Selection
 from worker.domain.campaign import Campaign
 from worker.domain.run import Run
 from worker.domain.schedule import ContactDate, Schedule
 from worker.engine.calendar import zone_of
-from worker.engine.schedule import LATEST, is_past, wave
+from worker.engine.schedule import is_over, is_past
 from worker.engine.schedule_dates import NotDue, due_of
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
-from worker.runtime.make_run import said_again, zone_for
-from worker.runtime.selecting import over, selection_of
+from worker.runtime.make_run import zone_for
+from worker.runtime.selecting import selection_of
 from worker.store.dates import Dated, Entry, Look
 
 LOOK_EVERY: Final = timedelta(minutes=15)
@@ -40,7 +38,7 @@ def look(rt: Runtime, run: Run) -> int:
         return 0
     now = rt.now()
     glance = _Glance(run, schedule, schedule.timing, since=begun.since, now=now)
-    selection = _selection(run, now)
+    selection = selection_of(run.selection or {"lists": [run.contact_list_id]}, now)  # who belongs now
     ends, cursor = rt.clock.elapsed() + BUDGET_SECONDS, begun.cursor
     while rt.clock.elapsed() < ends:
         window = rt.store.dated_people(run, selection, schedule.timing.field, now, after=cursor, size=WINDOW)
@@ -60,7 +58,7 @@ def look(rt: Runtime, run: Run) -> int:
         if window.over:
             place = (run.tenant_id, run.run_id)
             rt.store.finish_look(*place, begun.since, now, next_at=now + LOOK_EVERY, note=glance.note())
-            if _is_over(schedule, now):
+            if is_over(schedule, now):
                 rt.store.close_run(*place, now, reason="its schedule has come to its end")
             break
         cursor = window.last
@@ -102,15 +100,3 @@ class _Glance:
             return f"of the people with a {self._timing.field}, {missed} {_PAST}: skipped" if missed else ""
         others = [f"{count} {why.partition(';')[0]}" for why, count in sorted(self._others.items())]
         return f"first look at {self._timing.field}: " + ", ".join([f"{self.enrolled} enrolled", *others])
-
-
-def _is_over(schedule: Schedule, now: datetime) -> bool:
-    """Whether the last day of the schedule has passed everywhere."""
-    return schedule.last is not None and is_past(wave(schedule.last, LATEST), now, schedule.grace)
-
-
-def _selection(run: Run, now: datetime) -> Selection:
-    """Who belongs now; `contactedWithin` counts from now, too."""
-    selection = selection_of(run.selection or {"lists": [run.contact_list_id]}, now)
-    within = over(said_again(run).audience, Campaign.model_validate(run.campaign).meant_for).contacted_within
-    return selection if within is None else replace(selection, contacted_since=now - within)

@@ -32,6 +32,9 @@ BUDGET_SECONDS = 8.0
 URGENT_BUDGET_SECONDS = 0.1
 """The same for an urgent run: its people are stepped by the same process."""
 
+SLOWED_SECONDS = 0.25
+"""How long a run that has used up its rate is let be: for each few messages there would be a claim otherwise."""
+
 SETTLE_PATIENCE_SECONDS = 15.0
 """How long answers are kept in memory and written again and again while the database is away."""
 
@@ -42,8 +45,11 @@ async def dispatch(rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind) 
     if not rt.serves(tenant_id, run_id):
         log.warning("run was launched against other providers than ours, left alone", run=run_id)
         return tally
-    lanes = 1 if kind is ChannelKind.EMAIL else rt.settings.lanes
-    ends = rt.clock.elapsed() + (URGENT_BUDGET_SECONDS if rt.is_urgent(run_id) else BUDGET_SECONDS)
+    if rt.clock.elapsed() < rt.slowed.get((run_id, kind), 0.0):
+        return tally
+    urgent = rt.is_urgent(run_id)
+    lanes = 1 if urgent or kind is ChannelKind.EMAIL else rt.settings.lanes
+    ends = rt.clock.elapsed() + (URGENT_BUDGET_SECONDS if urgent else BUDGET_SECONDS)
     under_way = (_lane(rt, tenant_id, run_id, kind, ends=ends, tally=tally) for _ in range(lanes))
     drained = await asyncio.gather(*under_way, return_exceptions=True)
     for outcome in drained:
@@ -58,8 +64,10 @@ async def _lane(
     rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind, *, ends: float, tally: Counter[Certainty]
 ) -> bool:
     """Slice after slice. True when nothing more may go now, False when time ran out first."""
-    size = rt.settings.email_slice_size if kind is ChannelKind.EMAIL else rt.settings.slice_size
     urgent = rt.is_urgent(run_id)  # what comes meanwhile has a hint of its own
+    size = rt.settings.email_slice_size if kind is ChannelKind.EMAIL else rt.settings.slice_size
+    if urgent and kind is not ChannelKind.EMAIL:
+        size *= rt.settings.lanes  # one lane takes what is there
     pool = rt.definition(tenant_id, run_id).mailers if kind is ChannelKind.EMAIL else ()
     while (began := rt.clock.elapsed()) < ends:
         mailer, rate = rt.mailers.pick(pool), rt.settings.rate_of(kind)
@@ -87,6 +95,8 @@ async def _lane(
         if claimed.attempts or claimed.settled:
             count = len(claimed.attempts) + claimed.settled
             await asyncio.to_thread(rt.hint, Hint(Work.ADVANCE, tenant_id, run_id, count))
+        if claimed.retry_at is not None:
+            rt.slowed[run_id, kind] = rt.clock.elapsed() + SLOWED_SECONDS
         if claimed.retry_at is not None or not (claimed.more or (claimed.attempts and not urgent)):
             return True  # the next tick hints again when the rate allows more; other runs need this process too
     return False

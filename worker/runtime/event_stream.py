@@ -4,7 +4,8 @@
 
 1. An entry is acknowledged and deleted once its event has been committed, never before. Until then it is in the
    stream, and when we die another consumer takes it over; its key makes the second copy nothing.
-2. Redis or the database may be away: reading goes on when they are back. What is lost with Redis was not accepted.
+2. Redis or the database may be away: reading goes on when they are back. What is lost with Redis was not accepted. It
+   goes on after whatever else happens, too: nobody would start it again.
 3. One stream serves one tenant, as a process does: give each tenant's processes an EVENT_STREAM of their own.
 """
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.runtime import events
 from worker.runtime.bootstrap import Runtime
+from worker.runtime.urgent import UrgentTurns
 from worker.store.errors import StoreError
 
 log = structlog.get_logger()
@@ -32,9 +34,8 @@ _IDLE_SECONDS: Final = 30.0
 _GONE_MS: Final = 3_600_000
 """A consumer that has nothing and has not asked for so long is forgotten."""
 _PAUSE_SECONDS: Final = 1.0
-_BATCH_SECONDS: Final = 0.025
+_BATCH_SECONDS: Final = 0.05
 """Under load a batch is left so long to gather: a transaction costs much more than the event in it."""
-_PURGE_SECONDS: Final = 3600.0
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -46,15 +47,24 @@ def connect(url: str) -> redis.Redis:
 
 
 class EventStream:
-    """One consumer of the group. `idle_seconds`: after how long it takes over what another one has had."""
+    """One consumer of the group. `idle_seconds`: after how long it takes over what another one has had.
 
-    def __init__(self, rt: Runtime, client: redis.Redis, *, idle_seconds: float = _IDLE_SECONDS) -> None:
-        self._rt, self._client = rt, client
+    `turns`: taken here, if those whom events bring in are to be stepped and answered from here.
+    """
+
+    def __init__(
+        self,
+        rt: Runtime,
+        client: redis.Redis,
+        turns: UrgentTurns | None = None,
+        *,
+        idle_seconds: float = _IDLE_SECONDS,
+    ) -> None:
+        self._rt, self._client, self._turns = rt, client, turns or UrgentTurns()
         self._idle_ms = round(1000 * idle_seconds)
         self._name = rt.settings.event_stream
         self._stopped = threading.Event()
         self._next_look = 0.0
-        self._next_purge = 0.0
 
     def stop(self) -> None:
         """Let `run` end after what it is doing."""
@@ -69,10 +79,13 @@ class EventStream:
                     self.read()
             except (RedisError, OSError) as error:
                 log.warning("event stream away; reading goes on when it is back", error=type(error).__name__)
-                self._stopped.wait(_PAUSE_SECONDS)
+            except Exception:
+                log.exception("event stream could not be read; reading goes on")
+            self._turns.drop()
+            self._stopped.wait(_PAUSE_SECONDS)
 
     def read(self) -> int:
-        """Take what is there, waiting a moment for it. Returns how many entries were accepted."""
+        """Take what is there, waiting a moment for it, and a turn. Returns how many entries were accepted."""
         now = self._rt.clock.elapsed()
         entries: Sequence[Entry] = ()
         if now >= self._next_look:
@@ -80,13 +93,13 @@ class EventStream:
             self._next_look = now if entries else now + _TAKE_OVER_SECONDS
         if not entries:
             entries = self._new()
-        if entries:
-            self._take(entries)
-            if len(entries) < events.BATCH:
-                self._stopped.wait(max(0.0, now + _BATCH_SECONDS - self._rt.clock.elapsed()))
-        if now >= self._next_purge:
-            self._next_purge = now + _PURGE_SECONDS
-            self._purge()
+        if not entries and not self._turns.are_due:
+            return 0
+        self._turns.wake()
+        self._take(entries)
+        self._turns.take(self._rt)
+        if len(entries) < events.BATCH:
+            self._stopped.wait(max(0.0, now + _BATCH_SECONDS - self._rt.clock.elapsed()))
         return len(entries)
 
     def _make_group(self) -> None:
@@ -98,9 +111,8 @@ class EventStream:
                 raise
 
     def _new(self) -> Sequence[Entry]:
-        found: Any = self._client.xreadgroup(
-            GROUP, self._rt.owner, {self._name: ">"}, count=events.BATCH, block=_BLOCK_MS
-        )
+        block = _BLOCK_MS if self._turns.sleep() else None
+        found: Any = self._client.xreadgroup(GROUP, self._rt.owner, {self._name: ">"}, count=events.BATCH, block=block)
         return found[0][1] if found else ()
 
     def _abandoned(self) -> Sequence[Entry]:
@@ -114,10 +126,11 @@ class EventStream:
         return [entry for entry in found[1] if entry[1] is not None]
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        read = [events.read_text(self._rt, fields.get(FIELD, b"")) for _, fields in entries]
+        if not entries:
+            return
         while True:
             try:
-                rows = events.accept(self._rt, read)
+                rows = events.accept_texts(self._rt, [fields.get(FIELD, b"") for _, fields in entries])
                 break
             except (SQLAlchemyError, StoreError) as error:
                 log.warning("database away; events stay in the stream", error=type(error).__name__)
@@ -135,9 +148,3 @@ class EventStream:
             events.apply(self._rt, rows)
         except Exception:
             log.exception("events left to the tick", count=len(rows))
-
-    def _purge(self) -> None:
-        try:
-            events.purge(self._rt)
-        except (SQLAlchemyError, StoreError):
-            log.exception("old events were not purged")

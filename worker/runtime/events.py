@@ -6,14 +6,16 @@
    dead, with the reason.
 3. What has been accepted is applied at once by the same process; what that leaves undone the tick finds when the lease
    is over.
-4. An event that cannot be applied is set aside and tried again; it does not stop the rest.
+4. An event that cannot be applied is set aside and tried again; it does not stop the rest. Nor does one that cannot be
+   kept as it came.
+5. What is older than EVENT_KEY_DAYS is forgotten by any worker, whatever doors are used: the tick finds it.
 """
 
 import hashlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -69,8 +71,8 @@ def _entry(event: QueueEvent) -> EventEntry:
     return EventEntry(key=event.key, type=event.type, occurred_at=event.occurred_at, payload=event.to_json())
 
 
-def _malformed(rt: Runtime, raw: bytes, why: str) -> EventEntry:
-    shown = raw.decode(errors="backslashreplace") if len(raw) <= LARGEST else ""
+def _malformed(rt: Runtime, raw: bytes, why: str, *, kept: bool = True) -> EventEntry:
+    shown = raw.decode(errors="backslashreplace") if kept and len(raw) <= LARGEST else ""
     return EventEntry(
         key=f"{MALFORMED}{hashlib.sha256(raw).hexdigest()[:32]}",
         type="",
@@ -85,22 +87,43 @@ def accept(rt: Runtime, entries: Sequence[EventEntry]) -> list[EventRow]:
     return rt.store.accept_events(rt.settings.tenant_id, entries, rt.now(), lease=_lease(rt))
 
 
+def accept_texts(rt: Runtime, texts: Sequence[str | bytes]) -> list[EventRow]:
+    """Accept events of senders who hear nothing of it. One that breaks us is dead, and does not stop the rest."""
+    try:
+        return accept(rt, [read_text(rt, text) for text in texts])
+    except _OURS as error:
+        if len(texts) > 1:
+            return [row for text in texts for row in accept_texts(rt, [text])]
+        log.exception("event cannot be kept")
+        [text] = texts
+        raw = text.encode(errors="backslashreplace") if isinstance(text, str) else text
+        why = f"cannot be kept: {type(error).__name__}; see the log"
+        return accept(rt, [_malformed(rt, raw, why, kept=False)])
+
+
 def take(rt: Runtime, texts: Sequence[str | bytes]) -> int:
     """Read, accept and apply. Returns how many were new and could be read."""
-    rows = accept(rt, [read_text(rt, text) for text in texts])
+    rows = accept_texts(rt, texts)
     apply(rt, rows)
     return len(rows)
 
 
+def look(rt: Runtime) -> int:
+    """Apply what waits, and forget some of what is too old. Returns how many events were done with."""
+    done = apply_waiting(rt)
+    purge(rt)
+    return done
+
+
 def apply_waiting(rt: Runtime) -> int:
-    """Apply what waits, until a batch is not full or the time is up. Returns how many events were done with."""
+    """Apply what waits, until nothing does or the time is up. Returns how many events were done with."""
     done = 0
     ends = rt.clock.elapsed() + BUDGET_SECONDS
     while rt.clock.elapsed() < ends and rt.store.events_are_waiting(rt.settings.tenant_id):
         rows = rt.store.claim_events(rt.settings.tenant_id, limit=BATCH, lease=_lease(rt))
-        done += apply(rt, rows)
-        if len(rows) < BATCH:
+        if not rows:
             break
+        done += apply(rt, rows)
     return done
 
 
@@ -138,13 +161,14 @@ def replay(rt: Runtime, key: str = "") -> int:
     return count
 
 
+def forgotten_before(rt: Runtime) -> datetime:
+    """Until when events, and with them their keys, are old enough to be forgotten: EVENT_KEY_DAYS ago."""
+    return rt.now() - timedelta(days=rt.settings.event_key_days)
+
+
 def purge(rt: Runtime) -> int:
-    """Forget events, and with them their keys, that are older than EVENT_KEY_DAYS. Returns how many."""
-    before = rt.now() - timedelta(days=rt.settings.event_key_days)
-    purged = 0
-    while step := rt.store.purge_events(rt.settings.tenant_id, before, limit=PURGED_AT_ONCE):
-        purged += step
-    return purged
+    """Forget some of the events that are old enough; the tick sees whether there are more. Returns how many."""
+    return rt.store.purge_events(rt.settings.tenant_id, forgotten_before(rt), limit=PURGED_AT_ONCE)
 
 
 def _lease(rt: Runtime) -> timedelta:

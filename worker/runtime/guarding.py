@@ -43,7 +43,7 @@ def _decide(rt: Runtime, news: GuardNews, run_id: str) -> Decision | None:
     judged = judge(known, news.filed[run_id], definition.book, guard)
     stop, follow = judged.stop, ""
     if run_id in news.idle and not (stop or judged.fine):
-        stop = conclude(judged.watch, guard)
+        stop = conclude(judged.watch, guard, resumed=run_id in news.marks)
         follow = "" if stop else "the canary has come to its end within the bounds"
     elif run_id in news.waiting and judged.fine and not stop:
         follow = "the canary keeps within the bounds"

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 
 from worker.domain.campaign import Campaign
 from worker.domain.run import Run, RunStatus, Who
-from worker.runtime import scheduling
+from worker.runtime import drafts, scheduling
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch
 from worker.runtime.hints import Hint, Work
+from worker.runtime.launch_checks import require_launchable
 from worker.runtime.make_run import make_run
-from worker.runtime.preflight import Launch, gather, require_launchable
+from worker.runtime.preflight import Launch, gather
 from worker.runtime.selecting import selection_of_run
 from worker.schema.scopes import Right
 from worker.schema.types import TYPES
 from worker.store.enroll import Enrolled
-from worker.store.errors import AlreadyListening, AlreadyRunning
+from worker.store.errors import AlreadyListening, AlreadyRunning, AlreadyStarted, NotStarted, NotYours
 
 ENROLL_SECONDS = 2.0
 """How long one task keeps enrolling before it hands the rest on."""
@@ -63,12 +64,12 @@ def _begin(rt: Runtime, run: Run) -> None:
 def enroll(rt: Runtime, tenant_id: str, run_id: str) -> Enrolled:
     """Enroll chunks of the audience for a while and hint at the rest, so that stepping goes on in between."""
     run = rt.store.get_run(tenant_id, run_id)
-    selection, due_of = selection_of_run(run), scheduling.due_of(rt, run)
+    selection, due_of, hears = selection_of_run(run), scheduling.due_of(rt, run), rt.listening(tenant_id, run_id)
     ends = rt.clock.elapsed() + ENROLL_SECONDS
     people = 0
     while True:
         chunk = rt.store.enroll_chunk(
-            tenant_id, run_id, size=ENROLL_CHUNK, now=rt.now(), selection=selection, due_of=due_of
+            tenant_id, run_id, size=ENROLL_CHUNK, now=rt.now(), selection=selection, due_of=due_of, hears=hears
         )
         people += chunk.people
         rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, chunk.people))
@@ -79,48 +80,64 @@ def enroll(rt: Runtime, tenant_id: str, run_id: str) -> Enrolled:
             return Enrolled(people, more=True)
 
 
-def pause(rt: Runtime, tenant_id: str, run_id: str) -> bool:
+def pause(rt: Runtime, tenant_id: str, run_id: str, reason: str = "") -> bool:
     """Let nothing more leave. True when nothing is in flight any more, False when a call is still unanswered."""
-    change(rt, tenant_id, run_id, RunStatus.PAUSED)
+    change(rt, tenant_id, run_id, RunStatus.PAUSED, reason)
     return _landed(rt, tenant_id, run_id)
 
 
-def resume(rt: Runtime, tenant_id: str, run_id: str) -> None:
-    """Go on where it was paused."""
-    change(rt, tenant_id, run_id, RunStatus.RUNNING)
+def resume(rt: Runtime, tenant_id: str, run_id: str, reason: str = "", *, release: bool = False) -> None:
+    """Go on where it was paused; a canary goes on being watched, unless the others are to be let follow (`release`).
+
+    Raises NotStarted for what was not, NothingToRelease, CanaryIsOver.
+    """
+    status = rt.store.get_run(tenant_id, run_id).status
+    if status in (RunStatus.DRAFT, RunStatus.SCHEDULED):
+        raise NotStarted(run_id, status)
+    change(rt, tenant_id, run_id, RunStatus.RUNNING, reason, release=release)
     rt.hint(Hint(Work.ADVANCE, tenant_id, run_id))
+    if release:
+        rt.hint(Hint(Work.ENROLL, tenant_id, run_id))
 
 
-def cancel(rt: Runtime, tenant_id: str, run_id: str) -> bool:
+def cancel(rt: Runtime, tenant_id: str, run_id: str, reason: str = "") -> bool:
     """End the run for good; everybody still in it ends as cancelled. Returns as `pause` does."""
-    change(rt, tenant_id, run_id, RunStatus.CANCELLED)
+    change(rt, tenant_id, run_id, RunStatus.CANCELLED, reason)
     landed = _landed(rt, tenant_id, run_id)
     cancel_rest(rt, tenant_id, run_id)
     return landed
 
 
-def start(rt: Runtime, tenant_id: str, run_id: str) -> None:
-    """Start a draft, or a scheduled run before its time. Its audience is who is there now."""
+def start(rt: Runtime, tenant_id: str, run_id: str, reason: str = "") -> tuple[str, ...]:
+    """Start a draft, or a scheduled run before its time: all is checked again, and its audience is who is there now.
+
+    Returns what is worth a warning. Raises Forbidden, NotFound, CannotLaunch with every reason, NotNow.
+    """
     run = rt.store.get_run(tenant_id, run_id)
-    if run.status is RunStatus.SCHEDULED:
-        rt.actor.require(TYPES["campaign"].scope(Right.ADMIN))
-        scheduling.start_now(rt, run)
-        return
-    change(rt, tenant_id, run_id, RunStatus.RUNNING)
-    _begin(rt, rt.store.get_run(tenant_id, run_id))
+    if _who(rt, tenant_id, run_id) is not Who.OPERATOR:
+        raise NotYours(run_id, RunStatus.RUNNING, {Who.OPERATOR})
+    match run.status:
+        case RunStatus.SCHEDULED:
+            return scheduling.start_now(rt, run, reason)
+        case RunStatus.DRAFT:
+            warns = drafts.start(rt, run, reason)
+            _begin(rt, rt.store.get_run(tenant_id, run_id))
+            return warns
+        case _:
+            raise AlreadyStarted(run_id, run.status)
 
 
-def close(rt: Runtime, tenant_id: str, run_id: str) -> None:
+def close(rt: Runtime, tenant_id: str, run_id: str, reason: str = "") -> None:
     """Let nobody else into an open run. Raises Forbidden, NotFound."""
     rt.actor.require(TYPES["campaign"].scope(Right.ADMIN))
-    rt.store.close_run(tenant_id, run_id, rt.now(), by=rt.actor.user_id)
+    rt.store.close_run(tenant_id, run_id, rt.now(), by=rt.actor.user_id, reason=reason)
     rt.hint(Hint(Work.ADVANCE, tenant_id, run_id))
 
 
-def change(rt: Runtime, tenant_id: str, run_id: str, to: RunStatus, reason: str = "") -> None:
-    """Change the status of a run in the name of whoever acts. Raises Forbidden, NotFound, IllegalTransition."""
-    who = _who(rt, tenant_id, run_id)
-    rt.store.change_run_status(tenant_id, run_id, to, rt.now(), by=rt.actor.user_id, who=who, reason=reason)
+def change(rt: Runtime, tenant_id: str, run_id: str, to: RunStatus, reason: str = "", *, release: bool = False) -> None:
+    """Change the status of a run in the name of whoever acts. Raises Forbidden, NotFound, NotNow."""
+    who, by = _who(rt, tenant_id, run_id), rt.actor.user_id
+    rt.store.change_run_status(tenant_id, run_id, to, rt.now(), by=by, who=who, reason=reason, release=release)
 
 
 def _who(rt: Runtime, tenant_id: str, run_id: str) -> Who:

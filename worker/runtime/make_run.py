@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from worker.domain.audience import read_audience
 from worker.domain.campaign import Campaign
 from worker.domain.run import Canary, Run, RunStatus
 from worker.domain.schedule import GRACE, Schedule
@@ -88,37 +87,39 @@ def _schedule(rt: Runtime, request: Launch, campaign: Mapping[str, Any]) -> Sche
     return Campaign.parse(campaign, rt.settings.default_region).starts_by
 
 
+def is_ours(rt: Runtime, run: Run) -> bool:
+    """As `Runtime.serves`, which reads a definition that is not final before the start."""
+    return run.options.get("rehearsal") in (None, rt.settings.rehearsal)
+
+
+def require_ours(rt: Runtime, run: Run) -> None:
+    """Raises CannotLaunch where a run that waits was launched in a sandbox and this is none, or the other way round."""
+    if not is_ours(rt, run):
+        raise CannotLaunch(["it was launched against other providers than those set up here; launch it anew"])
+
+
 def new_run_id(rt: Runtime) -> str:
     return f"run_{rt.store.new_id()}".lower()
 
 
-def said_again(run: Run) -> Launch:
-    """The launch that made this run, as it is to be made again when its moment comes: from saved documents."""
-    said: Mapping[str, Any] = run.options.get("said", {})
-    return Launch(
-        tenant_id=run.tenant_id,
-        campaign=run.campaign_id,
-        audience=read_audience(said.get("audience"))[0],
-        speed=float(run.options.get("speed", 1)),
-        again=True,
-        limit=int(run.options.get("limit", 0)),
-        canary=str(said.get("canary", "")),
-        everyone=bool(said.get("everyone", False)),
-    )
-
-
 def zone_for(schedule: Schedule, run: Run) -> ZoneInfo:
     """The zone of a schedule: its own, else the one the installation had at the launch."""
-    return zone_of(schedule.timezone or str(run.options.get("defaultTimezone", ""))) or _UTC
+    return zone_named(schedule.timezone or str(run.options.get("defaultTimezone", "")))
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The zone of this name; UTC where there is none."""
+    return zone_of(name) or _UTC
 
 
 def _said(request: Launch) -> dict[str, Any]:
     """What the launch said, besides the campaign; short where it said nothing."""
-    lists = (request.contact_list, *request.audience.lists) if request.contact_list else request.audience.lists
     said = {
-        "audience": replace(request.audience, lists=lists).to_wire(),
+        "audience": request.said.to_wire(),
         "canary": request.canary,
         "everyone": request.everyone,
+        "again": request.again,
+        "replace": request.replace,
     }
     return {key: value for key, value in said.items() if value}
 
@@ -128,8 +129,8 @@ def _waiting(run: Run, at: datetime) -> Run:
 
 
 def _single(at: datetime, now: datetime) -> datetime:
-    """The moment of `--at`, in UTC where it names no zone."""
-    moment = whole_millis((at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC))
+    """The moment of `--at`."""
+    moment = whole_millis(at.astimezone(UTC))
     if is_past(moment, now, GRACE):
         raise CannotLaunch([f"{moment:%Y-%m-%d %H:%M} UTC has passed; leave --at out to start at once"])
     return moment

@@ -25,22 +25,26 @@ from worker.runtime import date_looks
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch, NotFound
 from worker.runtime.hints import Hint, Work
-from worker.runtime.make_run import new_run_id, running, said_again, zone_for
-from worker.runtime.preflight import gather, require_launchable
+from worker.runtime.launch_checks import require_launchable
+from worker.runtime.make_run import is_ours, new_run_id, require_ours, running, zone_for
+from worker.runtime.preflight import gather, said_again
 from worker.schema.segments import BadQuery
 from worker.store.document_rows import DocumentType
 from worker.store.enroll import DueOf
+from worker.store.errors import AlreadyStarted
 
 log = structlog.get_logger()
 
 _MOMENT: Final = timedelta(milliseconds=1)
+AT_ONCE: Final = "atOnce"
+"""The option of a run that somebody has started before its time: nobody waits for a moment of their own."""
 _REFUSALS: Final = (CannotLaunch, NotFound, Invalid, BadQuery)
 
 
 def follow(rt: Runtime, tenant_id: str, run_id: str) -> int:
     """Do what the schedule of a run has to do now. Returns how many runs or people it started."""
     run = rt.store.get_run(tenant_id, run_id)
-    if run.next_at is None or run.next_at > rt.now() or not _is_ours(rt, run):
+    if run.next_at is None or run.next_at > rt.now() or not is_ours(rt, run):
         return 0
     match run.status:
         case RunStatus.SCHEDULED:
@@ -51,14 +55,22 @@ def follow(rt: Runtime, tenant_id: str, run_id: str) -> int:
             return 0
 
 
-def start_now(rt: Runtime, run: Run) -> bool:
-    """Start a scheduled run before its time, in the name of whoever acts. Raises CannotLaunch with every reason."""
-    if not _is_ours(rt, run):
-        raise CannotLaunch(["it was launched against other providers than those set up here; launch it anew"])
-    fresh = replace(_fresh(rt, run), occurrence=run.occurrence)
+def start_now(rt: Runtime, run: Run, reason: str = "") -> tuple[str, ...]:
+    """Start a scheduled run before its time, in the name of whoever acts. Returns what is worth a warning.
+
+    It is for everybody now, also where it would have gone through the time zones in waves. Raises CannotLaunch with
+    every reason, AlreadyStarted.
+    """
+    require_ours(rt, run)
+    fresh, warns = _fresh(rt, run)
+    fresh = replace(fresh, occurrence=run.occurrence, options={**fresh.options, AT_ONCE: True})
     following = _next_of(rt, run, _after(rt, run)) if run.series else None
-    by = rt.actor.user_id
-    return _fired(rt, fresh, run.next_at, following=following, by=by, reason="before its time")
+    told = "; ".join(filter(None, ("before its time", reason)))
+    if not _fired(rt, fresh, run.next_at, following=following, by=rt.actor.user_id, reason=told):
+        raise AlreadyStarted(run.run_id, rt.store.get_run(run.tenant_id, run.run_id).status)
+    schedule = Campaign.model_validate(fresh.campaign).starts_by
+    everywhere = schedule is not None and schedule.per_contact
+    return (*warns, *(["everybody is due now, whatever the time where they live"] if everywhere else []))
 
 
 def due_of(rt: Runtime, run: Run) -> DueOf | None:
@@ -69,6 +81,8 @@ def due_of(rt: Runtime, run: Run) -> DueOf | None:
     schedule = Campaign.model_validate(run.campaign).starts_by
     if schedule is None or not schedule.per_contact or schedule.has_dates or run.occurrence is None:
         return None
+    if run.options.get(AT_ONCE):
+        return None
     default, now = zone_for(schedule, run), rt.now()
     wall, grace = firing_at(schedule, default, run.occurrence).wall, schedule.grace
 
@@ -77,11 +91,6 @@ def due_of(rt: Runtime, run: Run) -> DueOf | None:
         return None if is_past(moment, now, grace) else moment
 
     return due
-
-
-def _is_ours(rt: Runtime, run: Run) -> bool:
-    """As `Runtime.serves`, which reads a definition that is not final before the start."""
-    return run.options.get("rehearsal") in (None, rt.settings.rehearsal)
 
 
 def _follow_scheduled(rt: Runtime, run: Run, seen: datetime) -> bool:
@@ -121,22 +130,26 @@ def _start(rt: Runtime, run: Run, seen: datetime, todo: CatchUp) -> bool:
     assert todo.fire is not None  # noqa: S101 - for the type checker
     following = _next_of(rt, run, todo.then)
     try:
-        fresh = _fresh(rt, run)
+        fresh, warns = _fresh(rt, run)
     except _REFUSALS as error:
         return _give_up(rt, run, seen, str(error), following)
     fresh = replace(fresh, occurrence=todo.fire.at if run.series else None)
-    return _fired(rt, fresh, seen, following=following, by="", reason=", ".join(_told(todo)) or "on time")
+    told = [", ".join(_told(todo)) or "on time", *(f"warning: {one}" for one in warns)]
+    return _fired(rt, fresh, seen, following=following, by="", reason="; ".join(told))
 
 
-def _fresh(rt: Runtime, run: Run) -> Run:
-    """A scheduled run as it starts: of what is saved now, checked anew. Raises CannotLaunch with every reason."""
-    request = said_again(run)
+def _fresh(rt: Runtime, run: Run) -> tuple[Run, tuple[str, ...]]:
+    """A scheduled run as it starts, of what is saved now and checked anew, and what is worth a warning.
+
+    Raises CannotLaunch with every reason.
+    """
+    request = replace(said_again(run), again=True)
     snapshot = gather(rt, request)
-    require_launchable(rt, request, snapshot)
+    warns = require_launchable(rt, request, snapshot)
     fresh = running(rt, request, snapshot)
     if fresh.open_ended:
         raise CannotLaunch(["its people come one by one now, by events or by their dates; launch it anew"])
-    return replace(fresh, run_id=run.run_id, series=run.series)
+    return replace(fresh, run_id=run.run_id, series=run.series), warns
 
 
 def _fired(rt: Runtime, run: Run, seen: datetime | None, *, following: Run | None, by: str, reason: str) -> bool:

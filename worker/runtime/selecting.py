@@ -6,16 +6,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from worker.domain.addresses import to_e164
 from worker.domain.audience import Audience, Selection
 from worker.domain.run import Run
+from worker.domain.search import Any as AnyOf
 from worker.domain.search import Query
 from worker.runtime.bootstrap import Runtime
 from worker.schema.segments import BadQuery, read_segment
-from worker.store.codec import millis, moment_or_none
 from worker.store.document_rows import Document, DocumentType
 
 
@@ -23,12 +23,14 @@ from worker.store.document_rows import Document, DocumentType
 class Chosen:
     """An audience with its names looked up. `wire`: what the run keeps; `list_names`: for people.
 
-    `largest`: more people than that are refused; 0: as the installation has it.
+    `largest`: more people than that are refused; 0: as the installation has it. `warns`: what is worth a warning of how
+    it was said.
     """
 
     wire: Mapping[str, Any] = field(repr=False)
     list_names: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    warns: tuple[str, ...] = ()
     largest: int = 0
 
     def selection(self, as_of: datetime) -> Selection:
@@ -39,7 +41,9 @@ class Chosen:
 def over(said: Audience, campaign: Audience) -> Audience:
     """Whom to include, a launch says instead of the campaign; whom to leave out, they say together.
 
-    Of segments to exclude only one can be said: the launch's.
+    Lists, segment and people are one answer to "who": a launch that names any of them replaces the campaign's answer as
+    a whole (`unused` says what that leaves out). Exclusions only ever add up: of two times since when somebody was
+    contacted the longer one holds.
     """
     said_within, own_within = said.contacted_within, campaign.contacted_within
     included = said if said.is_said else campaign
@@ -48,11 +52,23 @@ def over(said: Audience, campaign: Audience) -> Audience:
         lists=included.lists,
         segment=included.segment,
         exclude_lists=tuple(dict.fromkeys((*campaign.exclude_lists, *said.exclude_lists))),
-        exclude_segment=said.exclude_segment or campaign.exclude_segment,
+        exclude_segments=tuple(dict.fromkeys((*campaign.exclude_segments, *said.exclude_segments))),
         exclude_runs=tuple(dict.fromkeys((*campaign.exclude_runs, *said.exclude_runs))),
         contacted_within=max((one for one in (said_within, own_within) if one is not None), default=None),
         largest=said.largest or campaign.largest,
     )
+
+
+def unused(said: Audience, campaign: Audience) -> Iterator[str]:
+    """What of a campaign's audience a launch leaves unused by naming another kind; people who are named are meant."""
+    if not said.is_said or said.people:
+        return
+    named = "a segment" if not said.lists else "a list and a segment" if said.segment else "a list"
+    if campaign.segment and not said.segment:
+        yield f"the campaign's segment {campaign.segment!r} is not used: {named} was named; name both to narrow it"
+    if campaign.lists and not said.lists:
+        listed = ", ".join(map(repr, campaign.lists))
+        yield f"of the campaign's audience the lists {listed} are not used: {named} was named; name both to narrow it"
 
 
 def choose(rt: Runtime, audience: Audience, documents: Sequence[Document] = (), *, everyone: bool = False) -> Chosen:
@@ -69,11 +85,11 @@ def choose(rt: Runtime, audience: Audience, documents: Sequence[Document] = (), 
         "lists": included,
         "segment": _query(rt, audience.segment, documents, faults),
         "excludeLists": lists.ids(audience.exclude_lists),
-        "excludeSegment": _query(rt, audience.exclude_segment, documents, faults),
+        "excludeSegments": [_query(rt, said, documents, faults) for said in audience.exclude_segments],
         "excludeRuns": list(_runs(rt, audience.exclude_runs, faults)),
     }
     if audience.contacted_within is not None:
-        wire["contactedSince"] = millis(rt.now() - audience.contacted_within)
+        wire["contactedWithin"] = audience.contacted_within.total_seconds()
     if everyone and not audience.is_said:
         wire["everyone"] = True  # nothing said at all would be a run of before, over its one list
     names = tuple(lists.name(list_id) for list_id in included)
@@ -81,17 +97,39 @@ def choose(rt: Runtime, audience: Audience, documents: Sequence[Document] = (), 
     return Chosen(wire=kept, list_names=names, faults=tuple(faults), largest=audience.largest)
 
 
+def chosen_before(rt: Runtime, wire: Mapping[str, Any], largest: int) -> Chosen:
+    """What was chosen before, whose lists may be gone and whose queries another version may not read any more."""
+    names = {one.id: one.name for one in rt.store.list_documents(rt.settings.tenant_id, DocumentType.CONTACT_LIST)}
+    lists = wire.get("lists", ())
+    faults = [
+        f"the contact list {list_id!r} was deleted; launch it anew without it"
+        for list_id in (*lists, *wire.get("excludeLists", ()))
+        if list_id not in names
+    ]
+    try:
+        selection_of(wire, rt.now())
+    except BadQuery as error:
+        faults.append(f"a segment of it cannot be read any more: {error}")
+    listed = tuple(names.get(list_id, list_id) for list_id in lists)
+    return Chosen(wire=wire, list_names=listed, faults=tuple(faults), largest=largest)
+
+
 def selection_of(wire: Mapping[str, Any], as_of: datetime) -> Selection:
-    """The selection that a run keeps, as of a moment. Raises BadQuery where a query can no longer be read."""
+    """The selection that a run keeps, as of a moment. Raises BadQuery where a query can no longer be read.
+
+    `contactedWithin` counts back from that moment: for a run from its start, whenever it was drafted.
+    """
+    within = wire.get("contactedWithin")
+    excluded = tuple(read_segment(query) for query in wire.get("excludeSegments", ()))
     return Selection(
         as_of=as_of,
         people=tuple(wire.get("people", ())),
         lists=tuple(wire.get("lists", ())),
         include=_tree(wire.get("segment", "")),
         exclude_lists=tuple(wire.get("excludeLists", ())),
-        exclude=_tree(wire.get("excludeSegment", "")),
+        exclude=AnyOf(excluded) if excluded else None,
         exclude_runs=tuple(wire.get("excludeRuns", ())),
-        contacted_since=moment_or_none(wire.get("contactedSince")),
+        contacted_since=None if within is None else as_of - timedelta(seconds=within),
     )
 
 

@@ -6,6 +6,7 @@
 
 from typing import Final
 
+from worker.runtime import events
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.store.rows import WorkKind
@@ -35,7 +36,7 @@ def tick(rt: Runtime) -> int:
     if not rt.store.tick_is_free(lease, rt.owner) or not rt.store.take_tick(lease, rt.owner, 2 * PERIOD_SECONDS):
         return 0
     hints = 0
-    for due in rt.store.due_work(rt.settings.tenant_id, rt.now()):
+    for due in rt.store.due_work(rt.settings.tenant_id, rt.now(), events.forgotten_before(rt)):
         work = WORK_OF[due.kind]
         for share in range(1, 1 + min(MOST_SHARES, 1 + due.count // (10 * rt.settings.slice_size))):
             rt.hint(Hint(work, due.tenant_id, due.run_id, due.count, share, due.urgent))

@@ -65,10 +65,9 @@ async def post(
     headers = {"content-type": "application/json", **signed(secret, message_id, timestamp, body)}
     connections = Connections(limit=1, timeout_seconds=timeout_seconds, connect_timeout_seconds=timeout_seconds)
     try:
-        answer = await connections.request("POST", url, headers, body)
-        taken = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
-        return "" if taken else f"answered {answer.status}"
+        status = (await connections.request("POST", url, headers, body)).status
     except (NotSent, Cut, TimeoutError) as error:
         return type(error.__cause__ or error).__name__
     finally:
         await connections.close()
+    return "" if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES else f"answered {status}"

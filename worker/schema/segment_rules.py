@@ -21,7 +21,7 @@ def audience_faults(
     audience = read_audience(campaign.get("audience"))[0]
     for said, path in (
         (audience.segment, ("audience", "segment")),
-        (audience.exclude_segment, ("audience", "exclude", "segment")),
+        *((said, ("audience", "exclude", "segment")) for said in audience.exclude_segments),
     ):
         if said and said not in also and not is_saved(said):
             if ":" in said:

@@ -28,12 +28,10 @@ from sqlalchemy import (
 from channels.messages import ChannelKind
 from worker.domain.attempt import MessageStatus
 from worker.domain.run import Canary, RunStatus
-from worker.store import alerts, guards
-from worker.store.codec import millis
+from worker.store import alerts, events, guards
+from worker.store.codec import millis, millis_or_none
 from worker.store.dialect import fixed, fixed_list
-from worker.store.event_rows import EventStatus
 from worker.store.kept import clock, clock_ms, kept
-from worker.store.queue_tables import events
 from worker.store.rows import DueWork, WorkKind
 from worker.store.signals import BULK, URGENT
 from worker.store.tables import UNRESOLVED, WATCHED, attempts, enrollments, inbox, messages, runs
@@ -42,11 +40,17 @@ CAP: Final = 5000
 """Nobody needs to know more about how much is due."""
 _TENANT: Final = bindparam("tenant", type_=Text)
 _AT: Final = bindparam("at", type_=BigInteger)
+_BEFORE: Final = bindparam("before", type_=BigInteger)
 
 
-def due_work(conn: Connection, tenant_id: str, now: datetime) -> list[DueWork]:
-    """Everything that could be done now in any run of the tenant; empty kinds are left out."""
-    given = {"tenant": tenant_id, "at": millis(now)} | clock(conn)
+def due_work(
+    conn: Connection, tenant_id: str, now: datetime, forgotten_before: datetime | None = None
+) -> list[DueWork]:
+    """Everything that could be done now in any run of the tenant; empty kinds are left out.
+
+    `forgotten_before`: events from before then are to be forgotten.
+    """
+    given = {"tenant": tenant_id, "at": millis(now), "before": millis_or_none(forgotten_before)} | clock(conn)
     work = [work for row in conn.execute(_of_runs(conn), given).all() for work in _of_run(row)]
     return work + _of_no_run(conn, tenant_id, given)
 
@@ -116,9 +120,7 @@ def _anything(conn: Connection) -> Select[bool, bool, bool, bool, bool]:
     watched = exists().where(
         messages.c.tenant_id == _TENANT, messages.c.status.in_(fixed_list(WATCHED)), messages.c.due_at <= _AT
     )
-    happened = exists().where(
-        events.c.tenant_id == _TENANT, events.c.status == fixed(EventStatus.WAITING), events.c.due_at <= now
-    )
+    happened = events.is_work(_TENANT, now, _BEFORE)
     to_judge, to_tell = guards.is_due(_TENANT, _AT), alerts.is_waiting(_TENANT, now)
     return select(waiting, or_(stale, watched), happened, to_judge, to_tell)
 

@@ -4,9 +4,11 @@
 2. A chunk is a window of so many candidates (members of the lists, or contacts) in the order of their ids; who of them
    belongs is judged in the database. So a segment that hardly anybody matches costs no more than one that all do.
 3. The canary goes first: those whose hash is below its share. The rest follows from the beginning once it has passed.
+4. Whom an event has taken out since the run began is enrolled and ended at once. Whoever applies such an event holds
+   the run, so of it and a chunk one comes after the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +24,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     update,
 )
@@ -30,7 +33,8 @@ from worker.domain.audience import Selection
 from worker.domain.dispositions import SYSTEM
 from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.run import Canary, RunStatus
-from worker.store import audiences, dialect, runs
+from worker.engine.triggers import Listening
+from worker.store import audiences, canaries, dialect, event_traces, runs
 from worker.store.codec import from_json, millis, millis_or_none, moment, to_json
 from worker.store.document_tables import contacts
 from worker.store.signals import BULK
@@ -40,6 +44,7 @@ from worker.store.tables import runs as runs_table
 DueOf = Callable[[str], datetime | None]
 """When whoever is in this time zone ("": unknown) is due; None: the moment is past, and too long ago."""
 
+_CANCELLED: Final = SYSTEM["CAMPAIGN_CANCELLED"]
 _MISSED: Final = SYSTEM["SCHEDULE_MISSED"]
 _MISSED_REASON: Final = "its moment had passed in the person's time zone by more than the grace"
 _COLUMNS: Final = (
@@ -64,11 +69,12 @@ def enroll_chunk(
     *,
     selection: Selection | None = None,
     due_of: DueOf | None = None,
+    hears: Listening | None = None,
 ) -> Enrolled:
     """Enroll whoever belongs of the next `size` candidates. At the end the run is `enrolled`.
 
-    Without a `selection` it is the run's list. `due_of` None: everybody is due now. Does nothing for a run that is not
-    running, has its audience, is open, or waits for its canary.
+    Without a `selection` it is the run's list. `due_of` None: everybody is due now. `hears`: what takes people out.
+    Does nothing for a run that is not running, has its audience, is open, or waits for its canary.
     """
     row = runs.lock(conn, tenant_id, run_id)
     if row is None or row.status != RunStatus.RUNNING or row.enrolled or row.open_ended:
@@ -77,16 +83,19 @@ def enroll_chunk(
         return Enrolled(0, more=False)
     chosen = selection or Selection(as_of=moment(row.started_at or row.created_at), lists=(row.contact_list_id,))
     last, candidates = audiences.bound(conn, tenant_id, chosen, row.enroll_cursor, size)
-    within = [contacts.c.contact_id > row.enroll_cursor, contacts.c.contact_id <= last]
+    window = (row.enroll_cursor, last)
     belongs = [
-        *within,
-        *audiences.conditions(conn, tenant_id, chosen, (row.enroll_cursor, last)),
+        *audiences.within(contacts.c.contact_id, window),
+        *audiences.conditions(conn, tenant_id, chosen, window),
         *_of_phase(conn, row),
     ]
     cut = _cut(conn, row, belongs, candidates)
     if cut is not None:
         belongs.append(contacts.c.contact_id <= cut)
-    people = _insert(conn, row, belongs, now, due_of) if candidates else 0
+    left: dict[str, str] = {}
+    if hears is not None and hears.cancel_on:
+        left = event_traces.taken_out(conn, tenant_id, hears, belongs, window=window, since=chosen.as_of, now=now)
+    people = _insert(conn, row, belongs, now, due_of=due_of, left=left) if candidates else 0
     over = candidates < size
     full = cut is not None
     again = over and not full and _without_canary(row, people)
@@ -104,7 +113,7 @@ def pass_canary(conn: Connection, tenant_id: str, run_id: str) -> bool:
     row = runs.lock(conn, tenant_id, run_id)
     if row is None or row.canary != Canary.WATCHED:
         return False
-    conn.execute(_this(row).values(canary=Canary.PASSED, enroll_cursor=""))
+    canaries.let_follow(conn, row)
     return True
 
 
@@ -130,9 +139,18 @@ def _cut(conn: Connection, row: Row[Any], belongs: list[ColumnElement[bool]], ca
 
 
 def _insert(
-    conn: Connection, row: Row[Any], belongs: list[ColumnElement[bool]], now: datetime, due_of: DueOf | None
+    conn: Connection,
+    row: Row[Any],
+    belongs: list[ColumnElement[bool]],
+    now: datetime,
+    *,
+    due_of: DueOf | None,
+    left: Mapping[str, str],
 ) -> int:
-    """Enroll everybody for whom these conditions hold. Ids count up under one drawn for the chunk."""
+    """Enroll everybody for whom these conditions hold. Ids count up under one drawn for the chunk.
+
+    `left`: who is out of it again by an event, and of which type.
+    """
     belonging = (contacts.c.tenant_id == row.tenant_id, *belongs)
     at = literal(millis(now), BigInteger)
     due: ColumnElement[Any] = at
@@ -143,18 +161,25 @@ def _insert(
         elsewhere = millis_or_none(due_of(""))  # a zone that came in between the two statements
         due = case((moments.c.timezone.is_(None), elsewhere), else_=due).label("due_at")
         people = people.add_columns(due).outerjoin(moments, moments.c.timezone == contacts.c.timezone)
+    if left:
+        reasons = [(contact_id, f"taken out by the event {event_type}") for contact_id, event_type in left.items()]
+        out = dialect.records(conn, {"contact_id": Text(), "taken_out": Text()}, reasons).alias("left")
+        people = people.add_columns(out.c.taken_out).outerjoin(out, out.c.contact_id == contacts.c.contact_id)
     chunk = people.subquery("chunk")
     due = at if due_of is None else chunk.c.due_at
     number = func.row_number().over(order_by=chunk.c.contact_id)
-    missed = due.is_(None)
+    ends: list[tuple[ColumnElement[bool], str, Any]] = [(due.is_(None), _MISSED.code, _MISSED_REASON)]
+    if left:
+        ends.insert(0, (chunk.c.taken_out.is_not(None), _CANCELLED.code, chunk.c.taken_out))
+    ended = or_(*(holds for holds, _, _ in ends))
     rows = select(
         literal(f"{dialect.new_id(conn)}-", Text) + dialect.padded(conn, number),
         *(literal(row.tenant_id, Text), literal(row.run_id, Text), chunk.c.contact_id),
-        case((missed, EnrollmentStatus.CANCELLED.value), else_=EnrollmentStatus.READY.value),
-        *(literal(BULK), due, at),
-        case((missed, _MISSED.code), else_=""),
-        case((missed, _MISSED_REASON), else_=""),
-        case((missed, at), else_=null()),
+        case((ended, EnrollmentStatus.CANCELLED.value), else_=EnrollmentStatus.READY.value),
+        *(literal(BULK), case((ended, null()), else_=due), at),
+        case(*((holds, code) for holds, code, _ in ends), else_=""),
+        case(*((holds, why) for holds, _, why in ends), else_=""),
+        case((ended, at), else_=null()),
     )
     insert = enrollments.insert().from_select(_COLUMNS, rows)
     return conn.execute(insert, execution_options={"preserve_rowcount": True}).rowcount

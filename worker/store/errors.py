@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from worker.domain.run import RunStatus, Who, listed, may_follow
+from worker.domain.run import Canary, RunStatus, Who, listed, may_follow
 
 
 class StoreError(Exception):
@@ -85,7 +85,11 @@ class NotFound(StoreError):
         super().__init__(f"no {kind} {key!r}; check the id")
 
 
-class IllegalTransition(StoreError):
+class NotNow(StoreError):
+    """A run is not in a state for what was asked."""
+
+
+class IllegalTransition(NotNow):
     """A run cannot go from the status it has to the one asked for."""
 
     def __init__(self, run_id: str, status: RunStatus, to: RunStatus) -> None:
@@ -93,21 +97,54 @@ class IllegalTransition(StoreError):
         super().__init__(f"run {run_id} is {status} and cannot become {to}, only {listed(may_follow(status))}")
 
 
-class NotOpen(StoreError):
+class AlreadyStarted(NotNow):
+    """Only a draft or a scheduled run can be started."""
+
+    def __init__(self, run_id: str, status: RunStatus) -> None:
+        paused = "; `campaigns resume` lets it go on" if status is RunStatus.PAUSED else ""
+        super().__init__(f"run {run_id} is {status}, it waits for no start{paused}")
+
+
+class NotStarted(NotNow):
+    """Only a run that was started can be resumed."""
+
+    def __init__(self, run_id: str, status: RunStatus) -> None:
+        super().__init__(f"run {run_id} is {status}, there is nothing to resume; `campaigns start` starts it")
+
+
+class NothingToRelease(NotNow):
+    """Nobody waits for the canary of a run, or it is not enrolled as a whole."""
+
+    def __init__(self, run_id: str, canary: Canary) -> None:
+        why = "its canary is still being enrolled; resume it, and release it then" if canary else "it has no canary"
+        super().__init__(f"run {run_id} has nobody to release: {why}")
+
+
+class CanaryIsOver(NotNow):
+    """A canary of which nobody is left is not resumed for more of the same."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"the canary of run {run_id} has come to its end, there is nothing more to watch;"
+            " `campaigns resume --release` lets the others follow, or cancel it"
+        )
+
+
+class NotOpen(NotNow):
     """Only a run whose people come one by one can be closed."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"run {run_id} takes no events and no dates, there is nothing to close; pause or cancel it")
 
 
-class NotYours(StoreError):
+class NotYours(NotNow):
     """A change of a run that others have to make."""
 
     def __init__(self, run_id: str, to: RunStatus, allowed: Collection[Who]) -> None:
         super().__init__(f"only {' or '.join(sorted(allowed))} may make run {run_id} {to}")
 
 
-class AlreadyRunning(StoreError):
+class AlreadyRunning(NotNow):
     """A run of the same campaign over the same list goes on: a second one would contact everybody twice."""
 
     def __init__(self, run_id: str, status: RunStatus) -> None:
@@ -115,7 +152,7 @@ class AlreadyRunning(StoreError):
         super().__init__(f"{run_id} of this campaign over this list is {status}; cancel it, or launch with --again")
 
 
-class AlreadyListening(StoreError):
+class AlreadyListening(NotNow):
     """A run of the same campaign takes its events: with a second one everybody would be enrolled twice."""
 
     def __init__(self, run_id: str, status: RunStatus) -> None:

@@ -6,6 +6,7 @@
 3. Who leaves is ended here, and what was queued for them is settled: nothing of it is sent after this commit. A message
    in flight that comes back to the queue is stopped by the gate.
 4. Events are applied in the order in which they were accepted; one batch may bring somebody in and take them out again.
+5. What takes people out also keeps out whoever an earlier event would bring in later (`event_traces`).
 """
 
 from collections import Counter, defaultdict
@@ -22,12 +23,13 @@ from worker.domain.queue_event import QueueEvent
 from worker.domain.run import UNDER_WAY
 from worker.engine.render import Facts
 from worker.engine.triggers import Earlier, Enroll, Listening, PassOver
-from worker.store import dialect, event_enrollments, event_people, events, signals
+from worker.store import dialect, event_enrollments, event_people, event_traces, events, signals
+from worker.store.codec import millis
 from worker.store.dialect import fixed_list
-from worker.store.document_tables import contacts
 from worker.store.event_enrollments import Open
-from worker.store.event_people import Person, Unknown
+from worker.store.event_people import CONTACT_ID, Identity, Person, Unknown, identities
 from worker.store.event_rows import Applied, EventRow, EventStatus
+from worker.store.event_traces import Entering, Trace
 from worker.store.tables import runs
 
 _NOTE_LONGEST = 500
@@ -65,6 +67,8 @@ class _Known:
     """By campaign and contact."""
     open: dict[tuple[str, str], list[Open]]
     """By run and contact."""
+    left: dict[str, list[Trace]]
+    """By contact."""
 
 
 def apply(
@@ -86,9 +90,12 @@ def apply(
     for row, event, person in meant:
         if isinstance(person, Unknown):
             notes[row.event_id] = (EventStatus.APPLIED if person.matters_not else EventStatus.DEAD, str(person))
+            if person.matters_not:
+                batch.remember(event, identities(event.contact))
         else:
             notes[row.event_id] = (EventStatus.APPLIED, "; ".join(batch.react(event, person))[:_NOTE_LONGEST])
     touched = _write(conn, tenant_id, batch.known, now)
+    event_traces.add(conn, tenant_id, batch.traces)
     events.finish(conn, notes)
     dead = sum(status is EventStatus.DEAD for status, _ in notes.values())
     return Applied(runs=touched, urgent=frozenset(r.run_id for r in heard if r.urgent), done=len(notes), dead=dead)
@@ -145,14 +152,6 @@ def _meant(
     read = [QueueEvent.from_json(row.type, row.key, row.occurred_at, row.payload) for row in wanted]
     about = [(event.contact, bringing[event.type]) for event in read]
     people = event_people.find_or_make(conn, tenant_id, about, now)
-    ids = sorted({person.row.contact_id for person in people if isinstance(person, Person)})
-    given = dialect.ids(conn, "contact_id", ids)
-    conn.execute(
-        select(contacts.c.contact_id)
-        .where(contacts.c.tenant_id == tenant_id, contacts.c.contact_id.in_(select(given.c.contact_id)))
-        .order_by(contacts.c.contact_id)
-        .with_for_update(key_share=True)
-    ).all()
     return list(zip(wanted, read, people, strict=True))
 
 
@@ -171,7 +170,24 @@ def _look_up(conn: Connection, tenant_id: str, heard: Sequence[_Run], meant: Seq
     return _Known(
         earlier=event_enrollments.earlier_of(conn, tenant_id, entering),
         open=event_enrollments.open_of(conn, tenant_id, leaving),
+        left=_left(conn, tenant_id, heard, meant),
     )
+
+
+def _left(conn: Connection, tenant_id: str, heard: Sequence[_Run], meant: Sequence[_Meant]) -> dict[str, list[Trace]]:
+    """What is remembered of whoever may enter a run that people are taken out of."""
+    entering: dict[str, Entering] = {}
+    types: set[str] = set()
+    for run in heard:
+        if not run.hears.cancel_on:
+            continue
+        for _, event, person in meant:
+            if isinstance(person, Person) and run.brings_in(event.type):
+                types.update(run.hears.cancel_on)
+                contact_id, at = person.row.contact_id, millis(event.occurred_at)
+                since = min(at, entering[contact_id].since) if contact_id in entering else at
+                entering[contact_id] = Entering(person=person, since=since)
+    return event_traces.of_people(conn, tenant_id, entering.values(), types, {row.key for row, *_ in meant})
 
 
 class _Batch:
@@ -180,28 +196,38 @@ class _Batch:
     def __init__(self, conn: Connection, heard: Sequence[_Run], known: _Known, now: datetime) -> None:
         self._conn, self._heard, self._now = conn, heard, now
         self.known = known
+        self.traces: list[tuple[Sequence[Identity], Trace]] = []
 
     def react(self, event: QueueEvent, person: Person) -> Iterator[str]:
         """What an event does in each run that hears it, in words."""
-        told = {
-            "type": event.type,
-            "key": event.key,
-            "data": event.data,
-            "occurredAt": event.occurred_at.isoformat(timespec="milliseconds"),
-        }
-        roots = {"event": told, "contact": person.row.fields}
+        told = event_traces.told(event)
+        roots, contact_id = {"event": told, "contact": person.row.fields}, person.row.contact_id
         for run in self._heard:
             if run.takes_out(event.type):
-                yield self._leave(roots, run, person.row.contact_id)
+                yield self._leave(roots, run, contact_id)
             if run.awaits(event.type):
-                yield self._tell(told, run, person.row.contact_id)
+                yield self._tell(told, run, contact_id)
             if run.brings_in(event.type):
-                yield self._enter(roots, run, person.row.contact_id)
+                yield self._enter(roots, run, contact_id, millis(event.occurred_at))
+        if trace := self.remember(event, [(CONTACT_ID, contact_id)]):
+            self.known.left.setdefault(contact_id, []).append(trace)
+
+    def remember(self, event: QueueEvent, names: Sequence[Identity]) -> Trace | None:
+        """Keep a trace of an event that takes people out, for whoever is brought in later."""
+        hearing = [run.hears for run in self._heard if run.takes_out(event.type)]
+        if not hearing:
+            return None
+        trace = event_traces.trace_of(event, hearing)
+        self.traces.append((names, trace))
+        return trace
 
     def _leave(self, roots: Mapping[str, Any], run: _Run, contact_id: str) -> str:
-        """Take the person out of what this event ends."""
+        """Take the person out of what this event ends. One that begins anew does not end what began after it."""
         event_type, left = roots["event"]["type"], 0
+        at = roots["event"]["occurredAt"] if run.brings_in(event_type) else ""
         for one in self.known.open.get((run.run_id, contact_id), ()):
+            if at and one.start is not None and one.start["occurredAt"] > at:
+                continue
             start = {} if one.start is None else {"start": one.start}
             if not one.reason and run.hears.leaves(Facts(roots={**roots, **start}, now=self._now), event_type):
                 one.reason = f"taken out by the event {event_type}"
@@ -215,7 +241,20 @@ class _Batch:
             one.news.append(Happened(event=event))
         return f"told {run.run_id}" if told else f"nobody to tell in {run.run_id}"
 
-    def _enter(self, roots: Mapping[str, Any], run: _Run, contact_id: str) -> str:
+    def _over(self, roots: Mapping[str, Any], run: _Run, contact_id: str, at: int) -> str:
+        """The type of an event that has ended already what this one would begin; "": there is none.
+
+        Of two at the same moment one that could begin it itself does not end the other.
+        """
+        for trace in self.known.left.get(contact_id, ()):
+            event_type = trace.event["type"]
+            if trace.at > at or (trace.at == at and not run.brings_in(event_type)):
+                facts = Facts(roots={**roots, "event": trace.event, "start": roots["event"]}, now=self._now)
+                if run.hears.leaves(facts, event_type):
+                    return str(event_type)
+        return ""
+
+    def _enter(self, roots: Mapping[str, Any], run: _Run, contact_id: str, at: int) -> str:
         """Bring the person in, unless the campaign does not want them."""
         event, key = roots["event"], (run.campaign_id, contact_id)
         earlier = self.known.earlier.get(key, Earlier())
@@ -223,6 +262,8 @@ class _Batch:
             case PassOver(reason):
                 return f"passed over by {run.run_id}: {reason}"
             case Enroll():
+                if over := self._over(roots, run, contact_id, at):
+                    return f"passed over by {run.run_id}: {over} has happened since"
                 entered = Open(
                     enrollment_id=dialect.new_id(self._conn),
                     run_id=run.run_id,

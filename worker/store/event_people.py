@@ -2,8 +2,10 @@
 
 1. An id goes before addresses, a number before a mail address. Where an address belongs to somebody else than the id
    or the other address, nobody is changed: whoever was found first is meant.
-2. Most events say nothing new of anybody. Only for those that do the tenant's contacts are locked, and read anew.
-3. What an event changes is in the person's history, by `event`.
+2. Most events say nothing new of anybody. For those that do, and for a stranger who may be in the making elsewhere, one
+   waits for whoever else writes contacts of the tenant, and looks again.
+3. People are locked in one order by everybody, before any of them is written.
+4. What an event changes is in the person's history, by `event`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +26,11 @@ from worker.store.rows import ContactRow
 BY: Final = "event"
 """Who changes contacts when an event does."""
 
+CONTACT_ID: Final = "contact_id"
+KINDS: Final = (CONTACT_ID, "external_id", "phone", "email")
+"""What names a person, the surest first."""
 Identity = tuple[str, str]
+"""One of these, and its value."""
 _COLUMNS: Final = (*contacts.COLUMNS, "created_by", "modified_by")
 _CHANGED: Final = ("tenant_id", "contact_id", *contacts.KEPT, "modified_at", "modified_by")
 
@@ -66,31 +72,64 @@ def find_or_make(
     Who is the same person is the same object.
     """
     met = _meet(conn, tenant_id, wanted)
-    if any(isinstance(person, Person) and (person.is_new or person.is_changed) for person in met):
+    settled = not any(_concerns_others(person) for person in met)
+    if not settled:
         contacts.serialize(conn, tenant_id)
         met = _meet(conn, tenant_id, wanted)
-        people = {person.row.contact_id: person for person in met if isinstance(person, Person)}
+    people = {person.row.contact_id: person for person in met if isinstance(person, Person)}
+    _lock(conn, tenant_id, [contact_id for contact_id, person in people.items() if not person.is_new])
+    if not settled:
         _write(conn, tenant_id, list(people.values()), now)
     return met
 
 
+def find(conn: Connection, tenant_id: str, wanted: Sequence[EventContact]) -> list[Person | Unknown]:
+    """Whom each of these means, in order; nobody is made, told anything or locked."""
+    return _meet(conn, tenant_id, [(contact, False) for contact in wanted]) if wanted else []
+
+
+def _concerns_others(person: Person | Unknown) -> bool:
+    """Whether somebody is to be written, or may just now be made elsewhere."""
+    return person.matters_not if isinstance(person, Unknown) else person.is_new or person.is_changed
+
+
+def _lock(conn: Connection, tenant_id: str, contact_ids: Sequence[str]) -> None:
+    """Hold these contacts until the end of this transaction. One order for everybody, before anything is written."""
+    if not contact_ids:
+        return
+    given = dialect.ids(conn, "contact_id", contact_ids)
+    row = contacts_table.c
+    conn.execute(
+        select(row.contact_id)
+        .where(row.tenant_id == tenant_id, row.contact_id.in_(select(given.c.contact_id)))
+        .order_by(row.contact_id)
+        .with_for_update(key_share=True)
+    ).all()
+
+
 def _meet(conn: Connection, tenant_id: str, wanted: Sequence[tuple[EventContact, bool]]) -> list[Person | Unknown]:
     known = _known(conn, tenant_id, [contact for contact, _ in wanted])
-    met: list[Person | Unknown] = []
-    for contact, may_be_made in wanted:
-        try:
-            person = _meant(conn, contact, known, may_be_made=may_be_made)
-        except Unknown as unknown:
-            met.append(unknown)
-            continue
-        for identity in _identities(person.row):
-            known.setdefault(identity, person)
-        met.append(person)
+    met = [_met(conn, contact, known, may_be_made=may_be_made) for contact, may_be_made in wanted]
+    for place, person in enumerate(met):  # a stranger at first may have been made since
+        if isinstance(person, Unknown) and person.matters_not:
+            met[place] = _met(conn, wanted[place][0], known, may_be_made=False)
     return met
 
 
+def _met(
+    conn: Connection, contact: EventContact, known: dict[Identity, Person], *, may_be_made: bool
+) -> Person | Unknown:
+    try:
+        person = _meant(conn, contact, known, may_be_made=may_be_made)
+    except Unknown as unknown:
+        return unknown
+    for identity in identities(person.row):
+        known.setdefault(identity, person)
+    return person
+
+
 def _meant(conn: Connection, contact: EventContact, known: Mapping[Identity, Person], *, may_be_made: bool) -> Person:
-    found = [known[identity] for identity in _asked(contact) if identity in known]
+    found = [known[identity] for identity in identities(contact) if identity in known]
     if not found and not may_be_made:
         raise Unknown("its contact is unknown; there is nothing to end", matters_not=True)
     is_stranger = contact.contact_id and ("contact_id", contact.contact_id) not in known
@@ -110,25 +149,10 @@ def _meant(conn: Connection, contact: EventContact, known: Mapping[Identity, Per
     return person
 
 
-def _asked(contact: EventContact) -> list[Identity]:
-    """What names the person, the surest first."""
-    named = (
-        ("contact_id", contact.contact_id),
-        ("external_id", contact.external_id),
-        ("phone", contact.phone),
-        ("email", contact.email),
-    )
-    return [(kind, value) for kind, value in named if value]
-
-
-def _identities(row: ContactRow) -> list[Identity]:
-    named = (
-        ("contact_id", row.contact_id),
-        ("external_id", row.external_id),
-        ("phone", row.phone),
-        ("email", row.email),
-    )
-    return [(kind, value) for kind, value in named if value]
+def identities(said: ContactRow | EventContact) -> list[Identity]:
+    """What names a person, the surest first."""
+    values = (said.contact_id, said.external_id, said.phone, said.email)
+    return [(kind, value) for kind, value in zip(KINDS, values, strict=True) if value]
 
 
 def _known(conn: Connection, tenant_id: str, wanted: Sequence[EventContact]) -> dict[Identity, Person]:
@@ -149,7 +173,7 @@ def _known(conn: Connection, tenant_id: str, wanted: Sequence[EventContact]) -> 
             contact = contacts.contact_of(row)
             people[row.contact_id] = Person(contact, before=contact, modified_at=row.modified_at)
     return {identity: people[row.contact_id] for identity, row in found.items()} | {
-        identity: person for person in people.values() if not person.row.deleted for identity in _identities(person.row)
+        identity: person for person in people.values() if not person.row.deleted for identity in identities(person.row)
     }
 
 

@@ -4,7 +4,8 @@
 2. A claim is a lease, held from the beginning by whoever accepted the event: when they die, another one takes it.
    Applying it marks it in the same transaction (`event_effects`), so it has its effect once.
 3. What came to nothing is dead: kept as it came, with the reason, until somebody replays it. Of what was applied only
-   the key stays: what it said of a person is where it was used.
+   the key stays: what it said of a person is where it was used; of what takes people out there is a trace.
+4. An event that ends whoever applies it is soon claimed by itself, takes no other with it, and ends dead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     BindParameter,
     ColumnElement,
@@ -24,21 +26,26 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    or_,
     select,
     true,
     update,
 )
 
 from worker.domain.queue_event import MALFORMED
-from worker.store import dialect
+from worker.store import dialect, event_traces
 from worker.store.codec import from_json, millis, moment, to_json
 from worker.store.dialect import fixed
+from worker.store.event_people import KINDS
 from worker.store.event_rows import EventEntry, EventFacts, EventRow, EventStatus
 from worker.store.kept import clock, clock_ms, kept
 from worker.store.queue_tables import events
 
 MOST_TRIES: Final = 8
 """After so many claims an event that cannot be applied is dead."""
+_SUSPECT: Final = 3
+"""An event that was claimed so often and is not done with may end whoever applies it: it is claimed by itself."""
+_CUT_SHORT: Final = f"whoever applied it was cut short, {MOST_TRIES} times; see the logs, and events replay KEY"
 _LONGEST_WAIT_MS: Final = 5 * 60 * 1000
 _COLUMNS: Final = (
     *("tenant_id", "event_key", "type", "status", "payload", "note"),
@@ -105,22 +112,40 @@ def _anything_due(conn: Connection) -> Select[bool]:
 
 
 def claim(conn: Connection, tenant_id: str, *, limit: int, lease: timedelta) -> list[EventRow]:
-    """Lease the tenant's next events that are due, the oldest first."""
-    now = dialect.now_ms(conn)
-    picked = (
+    """Lease the tenant's next events that are due, the oldest first.
+
+    Those that others were cut short over come last and one at a time, and end dead after MOST_TRIES.
+    """
+    tries = events.c.tries
+    if rows := _lease(conn, tenant_id, tries < _SUSPECT, limit=limit, lease=lease):
+        return rows
+    given_up = _picked(conn, tenant_id, tries >= MOST_TRIES, limit=limit)
+    dead = update(events).where(events.c.event_id == given_up.c.event_id)
+    conn.execute(dead.values(status=EventStatus.DEAD, note=_CUT_SHORT, due_at=None))
+    return _lease(conn, tenant_id, tries >= _SUSPECT, limit=1, lease=lease)
+
+
+def _picked(conn: Connection, tenant_id: str, which: ColumnElement[bool], *, limit: int) -> CTE:
+    """The ids of the next events that are due and that nobody else is at."""
+    return (
         select(events.c.event_id)
-        .where(_is_due(tenant_id, now))
+        .where(_is_due(tenant_id, dialect.now_ms(conn)), which)
         .order_by(events.c.due_at, events.c.event_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("picked")
         .prefix_with("MATERIALIZED")
     )
-    row = events.c
+
+
+def _lease(
+    conn: Connection, tenant_id: str, which: ColumnElement[bool], *, limit: int, lease: timedelta
+) -> list[EventRow]:
+    row, picked = events.c, _picked(conn, tenant_id, which, limit=limit)
     statement = (
         update(events)
         .where(row.event_id == picked.c.event_id)
-        .values(due_at=now + round(lease.total_seconds() * 1000), tries=row.tries + 1)
+        .values(due_at=dialect.now_ms(conn) + round(lease.total_seconds() * 1000), tries=row.tries + 1)
         .returning(row.event_id, row.event_key, row.type, row.occurred_at, row.payload, row.tries)
     )
     claimed = [
@@ -135,6 +160,17 @@ def claim(conn: Connection, tenant_id: str, *, limit: int, lease: timedelta) -> 
         for found in conn.execute(statement).all()
     ]
     return sorted(claimed, key=lambda event: event.event_id)
+
+
+def is_work(tenant_id: BindParameter[str], now: ColumnElement[int], before: BindParameter[int]) -> ColumnElement[bool]:
+    """Whether there is anything to claim, or to forget because it is from before then."""
+    row = events.c
+    forgettable = and_(row.tenant_id == tenant_id, row.received_at < before, row.status != fixed(EventStatus.WAITING))
+    return or_(
+        exists().where(_is_due(tenant_id, now)),
+        exists().where(forgettable),
+        event_traces.any_old(tenant_id, before),
+    )
 
 
 def _is_due(tenant_id: str | BindParameter[str], now: ColumnElement[int]) -> ColumnElement[bool]:
@@ -229,7 +265,11 @@ def replay(conn: Connection, tenant_id: str, key: str = "") -> int:
 
 
 def purge(conn: Connection, tenant_id: str, before: datetime, *, limit: int) -> int:
-    """Forget up to `limit` events that were received before then and wait for nothing. Returns how many."""
+    """Forget up to `limit` events that were received before then and wait for nothing. Returns how many.
+
+    With them go as many traces as that many events may leave.
+    """
+    event_traces.forget(conn, tenant_id, before, limit=len(KINDS) * limit)
     row = events.c
     old = (
         select(row.event_id)

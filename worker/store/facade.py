@@ -34,6 +34,7 @@ from worker.store import (
     guards,
     imports,
     inbox,
+    launches,
     leases,
     messages,
     reports,
@@ -140,7 +141,8 @@ class Store:
     suppress = writes(suppressions.add)
     unsuppress = writes(suppressions.remove)
 
-    create_run = writes(runs.create)
+    create_run = writes(launches.create)
+    start_draft = writes(launches.start_draft)
     get_run = reads(runs.get)
     find_runs = reads(runs.find)
     change_run_status = writes(runs.change_status)

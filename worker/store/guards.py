@@ -5,8 +5,8 @@
 2. Numbers are drawn before the commit, so that a lower one may appear after a higher. Outcomes are therefore left to
    settle for a moment before they are counted.
 3. Of two looks at once one changes nothing: it moves the mark only from where it saw it.
-4. What comes in while a run is paused is not counted, and what was counted before is forgotten when it is resumed
-   (`guard_memory`).
+4. What comes in while a run is paused is not counted, nor what was filed before it was resumed (`guard_memory`); what
+   was decided on that is not done any more.
 """
 
 from collections import defaultdict
@@ -38,7 +38,7 @@ from worker.domain.run import Canary, RunStatus, Who
 from worker.engine.tally import Filed
 from worker.store import alerts, dialect, enroll, guard_memory
 from worker.store import runs as runs_of
-from worker.store.codec import millis
+from worker.store.codec import from_json, millis
 from worker.store.queue_tables import guard_marks
 from worker.store.tables import enrollments, outcomes, runs
 
@@ -53,6 +53,7 @@ class GuardNews:
     """What has come since the last look. `filed` and `states` are by run; every running run with news is in `filed`.
 
     `waiting`: those whose audience waits for its canary; `idle`: those whose canary has nothing left to do or to learn.
+    `marks`: those that were resumed, with the last outcome before that.
     """
 
     seen: int
@@ -61,6 +62,7 @@ class GuardNews:
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
     idle: frozenset[str] = frozenset()
+    marks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +88,19 @@ def news(conn: Connection, tenant_id: str, now: datetime) -> GuardNews:
     idle = _idle(conn, tenant_id, upto)
     found = _found(conn, tenant_id, {*filed, *idle})
     running = sorted(run_id for run_id, run in found.items() if run.status == RunStatus.RUNNING)
+    guarding = {run_id: from_json(found[run_id].guarding) for run_id in running}
+    marks = {run_id: mark for run_id in running if (mark := guard_memory.mark_of(guarding[run_id])) is not None}
+    for run_id, mark in marks.items():
+        if run_id in filed and mark > seen:
+            filed[run_id] = _filed(conn, tenant_id, mark, upto, run_id)[run_id]
     return GuardNews(
         seen=seen,
         upto=upto,
         filed={run_id: filed.get(run_id, ()) for run_id in running},
-        states=guard_memory.of_runs(conn, tenant_id, running),
+        states=guard_memory.of_runs(conn, tenant_id, running, marks),
         waiting=frozenset(run_id for run_id in running if found[run_id].canary == Canary.WATCHED),
         idle=frozenset(idle),
+        marks=marks,
     )
 
 
@@ -105,13 +113,15 @@ def _settled_upto(conn: Connection, seen: int, now: datetime) -> int:
     return max(seen, conn.execute(select(func.max(row.outcome_id))).scalar() or 0)
 
 
-def _filed(conn: Connection, tenant_id: str, seen: int, upto: int) -> dict[str, list[Filed]]:
+def _filed(conn: Connection, tenant_id: str, seen: int, upto: int, only: str = "") -> defaultdict[str, list[Filed]]:
+    """The outcomes after one and up to another, by run; of one run where it is named."""
     row = outcomes.c
+    of_run = (row.run_id == only,) if only else ()
     attempted = row.attempt_id.is_not(None)
     ours = and_(attempted, row.detail == str(Reason.CONFIGURATION))
     query = (
         select(row.run_id, row.disposition, attempted.label("attempted"), ours.label("ours"), func.count().label("n"))
-        .where(row.outcome_id > seen, row.outcome_id <= upto, row.tenant_id == tenant_id)
+        .where(row.outcome_id > seen, row.outcome_id <= upto, row.tenant_id == tenant_id, *of_run)
         .group_by(row.run_id, row.disposition, attempted, ours)
     )
     by_run = defaultdict(list)
@@ -139,7 +149,7 @@ def _has_idle_canary(tenant_id: str | BindParameter[str]) -> ColumnElement[bool]
 
 def _found(conn: Connection, tenant_id: str, run_ids: Collection[str]) -> dict[str, Row[Any]]:
     row = runs.c
-    query: Select[Any] = select(row.run_id, row.status, row.canary)
+    query: Select[Any] = select(row.run_id, row.status, row.canary, row.guarding)
     found = conn.execute(query.where(row.tenant_id == tenant_id, row.run_id.in_(run_ids))).all()
     return {run.run_id: run for run in found}
 
@@ -161,11 +171,11 @@ def commit(
 ) -> Sequence[Decision]:
     """Move the mark, remember the states, and do what was decided. Returns what was done; nothing for a lost race.
 
-    A run that is not running any more is neither paused nor warned of.
+    A run that is not running any more, or was resumed meanwhile, is neither paused nor warned of.
     """
     if not _move_mark(conn, tenant_id, judged, now):
         return []
-    return [one for one in decisions if _carry_out(conn, tenant_id, one, now)]
+    return [one for one in decisions if _carry_out(conn, tenant_id, one, judged.marks.get(one.run_id), now)]
 
 
 def _move_mark(conn: Connection, tenant_id: str, judged: GuardNews, now: datetime) -> bool:
@@ -176,18 +186,18 @@ def _move_mark(conn: Connection, tenant_id: str, judged: GuardNews, now: datetim
     return conn.execute(move.values(seen=judged.upto, look_at=look_at)).rowcount > 0
 
 
-def _carry_out(conn: Connection, tenant_id: str, decision: Decision, now: datetime) -> bool:
+def _carry_out(conn: Connection, tenant_id: str, decision: Decision, mark: int | None, now: datetime) -> bool:
     run_id = decision.run_id
     if not (decision.pause or decision.warn or decision.follow):
-        guard_memory.remember(conn, tenant_id, run_id, decision.state)
+        guard_memory.remember(conn, tenant_id, run_id, decision.state, mark)
         return False
     row = runs_of.lock(conn, tenant_id, run_id)
-    if row is None or row.status != RunStatus.RUNNING:
+    if row is None or row.status != RunStatus.RUNNING or guard_memory.mark_of(from_json(row.guarding)) != mark:
         return False
     if decision.pause:
         runs_of.change_status(conn, tenant_id, run_id, RunStatus.PAUSED, now, who=Who.SYSTEM, reason=decision.pause)
         return True
-    guard_memory.remember(conn, tenant_id, run_id, decision.state)
+    guard_memory.remember(conn, tenant_id, run_id, decision.state, mark)
     if decision.warn:
         alerts.add(conn, tenant_id, run_id, AlertKind.ERROR_RATE, now, reason=decision.warn)
         runs_of.note(conn, tenant_id, run_id, now, reason=decision.warn)

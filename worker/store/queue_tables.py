@@ -34,7 +34,19 @@ events = new_table(
     UniqueConstraint("tenant_id", "event_key"),
     partial("ix_events_waiting", "tenant_id", "due_at", where="status = 'waiting'"),
     partial("ix_events_dead", "tenant_id", "event_id", where="status = 'dead'"),
-    Index(None, "received_at"),
+    Index("ix_events_received_at", "tenant_id", "received_at"),
+)
+
+event_traces = new_table(
+    "event_traces",
+    Column("trace_id", SERIAL, primary_key=True),
+    tenant(),
+    Column("kind", Text, nullable=False),  # what names the person: contact_id, external_id, phone, email
+    Column("named", Text, nullable=False),  # the contact's id; of the others a digest
+    time_of("occurred_at", nullable=False),
+    json_of("event"),  # as conditions see it, with no more data than those of cancelOn ask for
+    Index("ix_event_traces_named", "tenant_id", "kind", "named", "occurred_at"),
+    Index("ix_event_traces_occurred_at", "tenant_id", "occurred_at"),
 )
 
 alerts = new_table(

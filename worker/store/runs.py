@@ -1,12 +1,11 @@
-"""Launches of campaigns and their life.
+"""Runs and their life; `launches` makes and starts them.
 
 1. A run is locked FOR SHARE by whoever claims work of it and FOR UPDATE by whoever changes it. So when a pause returns,
    every claim made before is visible, and none can follow.
 2. Every change of status is a row of `run_changes`, written in its commit.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace as replaced
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -14,97 +13,12 @@ from sqlalchemy import Connection, Row, Select, Text, Update, bindparam, exists,
 
 from worker.domain.attempt import AttemptStatus, MessageStatus
 from worker.domain.run import FINAL_RUN, UNDER_WAY, Canary, Run, RunStatus, Who, who_may
-from worker.store import alerts, dialect, documents, guard_memory, run_changes
-from worker.store.codec import from_json, millis, millis_or_none, moment, moment_or_none, to_json
+from worker.store import alerts, canaries, guard_memory, run_changes
+from worker.store.codec import from_json, millis, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
-from worker.store.document_rows import Document, DocumentType
-from worker.store.errors import AlreadyListening, AlreadyRunning, IllegalTransition, NotFound, NotOpen, NotYours
+from worker.store.errors import IllegalTransition, NotFound, NotOpen, NotYours
 from worker.store.kept import kept
 from worker.store.tables import UNRESOLVED, attempts, enrollments, messages, runs
-
-
-def create(
-    conn: Connection,
-    run: Run,
-    *,
-    saving: Sequence[Document] = (),
-    by: str = "",
-    reason: str = "",
-    again: bool = False,
-    replace: bool = False,
-) -> None:
-    """Record a launch and save the documents that come with it, in the name of `by`. Nobody is enrolled yet.
-
-    Raises NameTaken, NotFound for a campaign deleted meanwhile, and AlreadyRunning unless `again`: of two equal
-    launches at once one is refused. `replace`: this run listens from now on, the one that did is closed.
-    """
-    if run.status in UNDER_WAY or run.status is RunStatus.SCHEDULED:
-        _refuse_a_second(conn, run, again=again, replace=replace, by=by)
-    if saving:
-        documents.put(conn, run.tenant_id, saving, run.created_at, by=by)
-    documents.require_not_deleted(conn, run.tenant_id, DocumentType.CAMPAIGN, run.campaign_id)
-    insert_run(conn, run, by=by, reason=reason)
-
-
-def insert_run(conn: Connection, run: Run, *, by: str, reason: str = "") -> bool:
-    """Write a new run. False if its series has this occurrence already."""
-    insert = dialect.upsert(conn, runs).values(
-        run_id=run.run_id,
-        tenant_id=run.tenant_id,
-        campaign_id=run.campaign_id,
-        status=run.status,
-        **snapshot_columns(run),
-        contact_list_id=run.contact_list_id,
-        enrolled=run.enrolled,
-        selection=to_json(run.selection),
-        guarding=to_json(run.guarding),
-        canary=run.canary,
-        open_ended=run.open_ended,
-        urgent=run.urgent,
-        series=run.series,
-        occurrence=millis_or_none(run.occurrence),
-        next_at=millis_or_none(run.next_at),
-        created_at=millis(run.created_at),
-        started_at=millis_or_none(run.started_at),
-        finished_at=millis_or_none(run.finished_at),
-    )
-    if run.series:
-        insert = insert.on_conflict_do_nothing()
-    if conn.execute(insert.returning(runs.c.run_id)).first() is None:
-        return False
-    run_changes.add(conn, run.tenant_id, run.run_id, run.created_at, by=by, after=run.status, reason=reason)
-    return True
-
-
-def snapshot_columns(run: Run) -> dict[str, str]:
-    return {
-        "campaign": to_json(run.campaign),
-        "workflows": to_json(run.workflows),
-        "dispositions": to_json(run.dispositions),
-        "options": to_json(run.options),
-    }
-
-
-def _refuse_a_second(conn: Connection, run: Run, *, again: bool, replace: bool, by: str) -> None:
-    dialect.serialize(conn, f"launch:{run.tenant_id}:{run.campaign_id}")
-    rivals = (RunStatus.SCHEDULED,) if run.status is RunStatus.SCHEDULED else UNDER_WAY
-    for other in find(conn, run.tenant_id, run.campaign_id, rivals):
-        if other.open_ended and run.open_ended and not other.enrolled:
-            if not replace:
-                raise AlreadyListening(other.run_id, other.status)
-            close(conn, run.tenant_id, other.run_id, run.created_at, by=by, reason=f"{run.run_id} took its place")
-        elif not again and not (run.open_ended or other.open_ended) and _same_audience(run, other):
-            raise AlreadyRunning(other.run_id, other.status)
-
-
-def _same_audience(run: Run, other: Run) -> bool:
-    return audience_key(run.selection, run.contact_list_id) == audience_key(other.selection, other.contact_list_id)
-
-
-def audience_key(selection: Mapping[str, Any], contact_list_id: str = "") -> tuple[Any, ...]:
-    """What makes two launches the same mistake: the same lists and the same segment."""
-    lists = selection.get("lists") or ([] if selection else [contact_list_id])
-    return (sorted(selection.get("people", [])), sorted(lists), selection.get("segment", ""))
 
 
 def get(conn: Connection, tenant_id: str, run_id: str) -> Run:
@@ -137,27 +51,35 @@ def change_status(
     by: str = "",
     who: Who = Who.OPERATOR,
     reason: str = "",
+    release: bool = False,
 ) -> Run:
     """Move a run to another status; to the one it has already changes nothing.
 
     When this has been committed after a pause or a cancel, nothing more is claimed; `in_flight` tells what was before.
-    Raises NotFound, IllegalTransition, NotYours.
+    `release`: whoever resumes it lets the others follow its canary; also while it is running.
+    Raises NotFound, IllegalTransition, NotYours, NothingToRelease, CanaryIsOver.
     """
-    row = _require(conn, tenant_id, run_id)
+    row = require(conn, tenant_id, run_id)
     status = RunStatus(row.status)
-    if status is to:
-        return _run(row)
+    if status is not to:
+        _require_allowed(run_id, status, to, who)
+    released = to is RunStatus.RUNNING and canaries.see_to(conn, row, release=release)
+    reason = "; ".join(filter(None, ("lets the others follow the canary" if released else "", reason)))
+    if status is not to:
+        write_status(conn, row, to, now, by=by, reason=reason)
+        if who is Who.SYSTEM:
+            alerts.of_change(conn, row, to, now, reason=reason)
+    elif released:
+        run_changes.add(conn, tenant_id, run_id, now, by=by, before=status, after=status, reason=reason)
+    return get(conn, tenant_id, run_id)
+
+
+def _require_allowed(run_id: str, status: RunStatus, to: RunStatus, who: Who) -> None:
     allowed = who_may(status, to)
     if not allowed:
         raise IllegalTransition(run_id, status, to)
     if who not in allowed:
         raise NotYours(run_id, to, allowed)
-    if status is RunStatus.DRAFT and to is RunStatus.RUNNING:
-        _refuse_a_second(conn, replaced(_run(row), status=to), again=False, replace=False, by=by)
-    write_status(conn, row, to, now, by=by, reason=reason)
-    if who is Who.SYSTEM:
-        alerts.of_change(conn, row, to, now, reason=reason)
-    return get(conn, tenant_id, run_id)
 
 
 def write_status(conn: Connection, row: Row[Any], to: RunStatus, now: datetime, *, by: str, reason: str) -> None:
@@ -170,25 +92,25 @@ def write_status(conn: Connection, row: Row[Any], to: RunStatus, now: datetime, 
         change["next_at"] = None
     if to is RunStatus.RUNNING and not begun:
         change |= {"started_at": at, "next_at": at if row.open_ended and row.next_at is not None else None}
-    conn.execute(_this(row.tenant_id, row.run_id).values(**change))
+    if to is RunStatus.RUNNING and begun:
+        change["guarding"] = to_json(guard_memory.begun_anew(conn, from_json(row.guarding)))
+    conn.execute(this(row.tenant_id, row.run_id).values(**change))
     run_changes.add(conn, row.tenant_id, row.run_id, now, by=by, before=row.status, after=to, reason=reason)
-    if to is RunStatus.RUNNING:
-        guard_memory.forget(conn, row.tenant_id, [row.run_id])
 
 
 def close(conn: Connection, tenant_id: str, run_id: str, now: datetime, *, by: str = "", reason: str = "") -> None:
     """Let nobody else into an open run; it completes when its people have finished. Raises NotFound, NotOpen."""
-    row = _require(conn, tenant_id, run_id)
+    row = require(conn, tenant_id, run_id)
     if not row.open_ended or row.status not in UNDER_WAY:
         raise NotOpen(run_id)
     if not row.enrolled:
-        conn.execute(_this(tenant_id, run_id).values(enrolled=True, next_at=None))
+        conn.execute(this(tenant_id, run_id).values(enrolled=True, next_at=None))
         note(conn, tenant_id, run_id, now, reason=reason or "closed", by=by)
 
 
 def note(conn: Connection, tenant_id: str, run_id: str, now: datetime, *, reason: str, by: str = "") -> None:
     """Keep a line about a run that changes nothing of its status. Raises NotFound."""
-    row = _require(conn, tenant_id, run_id)
+    row = require(conn, tenant_id, run_id)
     run_changes.add(conn, tenant_id, run_id, now, by=by, before=row.status, after=row.status, reason=reason)
 
 
@@ -222,7 +144,7 @@ def close_if_settled(conn: Connection, tenant_id: str, run_id: str, now: datetim
     row = lock(conn, tenant_id, run_id)
     if row is None or RunStatus(row.status) not in FINAL_RUN or has_open_work(conn, tenant_id, run_id):
         return False
-    conn.execute(_this(tenant_id, run_id).where(runs.c.finished_at.is_(None)).values(finished_at=millis(now)))
+    conn.execute(this(tenant_id, run_id).where(runs.c.finished_at.is_(None)).values(finished_at=millis(now)))
     return True
 
 
@@ -262,14 +184,16 @@ def lock(conn: Connection, tenant_id: str, run_id: str) -> Row[Any] | None:
     return conn.execute(query.with_for_update()).first()
 
 
-def _require(conn: Connection, tenant_id: str, run_id: str) -> Row[Any]:
+def require(conn: Connection, tenant_id: str, run_id: str) -> Row[Any]:
+    """The row of a run, locked. Raises NotFound."""
     row = lock(conn, tenant_id, run_id)
     if row is None:
         raise NotFound("run", run_id)
     return row
 
 
-def _this(tenant_id: str, run_id: str) -> Update:
+def this(tenant_id: str, run_id: str) -> Update:
+    """A change of a run."""
     return update(runs).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
 
 

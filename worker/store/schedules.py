@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, Update, update
 
 from worker.domain.alert import AlertKind
 from worker.domain.run import Run, RunStatus
-from worker.store import alerts, run_changes, runs
-from worker.store.codec import millis, millis_or_none, to_json
+from worker.store import alerts, launches, run_changes, runs
+from worker.store.codec import millis, millis_or_none
 from worker.store.tables import runs as table
 
 
@@ -24,16 +24,7 @@ def fire(
     row = _waiting(conn, run.tenant_id, run.run_id, seen)
     if row is None:
         return False
-    conn.execute(
-        _this(row).values(
-            **runs.snapshot_columns(run),
-            contact_list_id=run.contact_list_id,
-            selection=to_json(run.selection),
-            guarding=to_json(run.guarding),
-            canary=run.canary,
-            occurrence=millis_or_none(run.occurrence),
-        )
-    )
+    conn.execute(_this(row).values(**launches.snapshot_columns(run)))
     runs.write_status(conn, row, RunStatus.RUNNING, now, by=by, reason=reason)
     _follow(conn, following)
     return True
@@ -93,7 +84,7 @@ def _waiting(conn: Connection, tenant_id: str, run_id: str, seen: datetime | Non
 
 def _follow(conn: Connection, following: Run | None) -> None:
     if following is not None:
-        runs.insert_run(conn, following, by="", reason=f"follows the one before in series {following.series}")
+        launches.insert_run(conn, following, by="", reason=f"follows the one before in series {following.series}")
 
 
 def _this(row: Row[Any]) -> Update:

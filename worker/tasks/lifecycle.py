@@ -1,11 +1,13 @@
 """Ties the runtime to the life of Celery's processes."""
 
 import gc
-from typing import Any
+import os
+from typing import Any, Final
 
 from celery.signals import (
     celeryd_after_setup,
     setup_logging,
+    worker_before_create_process,
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
@@ -16,6 +18,9 @@ from worker.runtime.settings import load_settings
 from worker.tasks import process
 from worker.tasks.queues import Queue
 
+_GIVES_WAY: Final = 10
+"""How nice (nice(2)) a worker is that serves no events: where the processor is short, broadcasts wait for events."""
+
 
 @setup_logging.connect
 def _log_our_way(**_: Any) -> None:
@@ -24,15 +29,22 @@ def _log_our_way(**_: Any) -> None:
 
 @celeryd_after_setup.connect
 def _queues_are_known(instance: Any = None, **_: Any) -> None:
-    process.serve_events(reads=Queue.EVENTS.value in instance.app.amqp.queues.consume_from)
+    reads = Queue.EVENTS.value in instance.app.amqp.queues.consume_from
+    process.serve_events(reads=reads)
+    if not reads:
+        os.nice(_GIVES_WAY)
+
+
+@worker_before_create_process.connect
+def _child_is_made(**_: Any) -> None:
+    # What was imported lives as long as the process. A collector that looked at it again and again would cost time, and
+    # each child a copy of it: looking writes into every object, and a page that is written to is shared no more.
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect
 def _child_starts(**_: Any) -> None:
-    # What was imported lives as long as the process: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
     process.start_pulse()
 
 

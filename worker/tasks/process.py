@@ -10,6 +10,7 @@
 import os
 import threading
 import time
+from dataclasses import replace
 
 import structlog
 from kombu.exceptions import KombuError
@@ -21,6 +22,7 @@ from worker.runtime.hints import Hint, Work
 from worker.runtime.logs import configure_logging
 from worker.runtime.settings import load_settings
 from worker.runtime.tick import PERIOD_SECONDS, tick
+from worker.runtime.urgent import UrgentTurns
 from worker.store.codec import millis
 from worker.store.facade import Store
 from worker.tasks.app import app
@@ -54,6 +56,7 @@ class _Process:
         self.reads_events = False
         """Whether it also reads the event stream; told before the fork."""
         self.stream: EventStream | None = None
+        self.turns = UrgentTurns()
 
 
 _process = _Process()
@@ -65,8 +68,7 @@ def process_runtime() -> Runtime:
         if _process.runtime is None or _process.pid != os.getpid():
             settings = load_settings()
             configure_logging(settings)
-            rt = Runtime(settings, Store(settings.database_url), lambda hint: send_hint(hint, millis(rt.now())))
-            _process.runtime = rt
+            _process.runtime = Runtime(settings, Store(settings.database_url), _give)
             _process.pid = os.getpid()
         return _process.runtime
 
@@ -94,6 +96,19 @@ def send_hint(hint: Hint, at: int = 0) -> None:
     except (KombuError, RedisError, OSError):
         _process.muted_until = time.monotonic() + _MUTE_SECONDS
         log.warning("broker away, hint dropped; the tick repeats it", work=hint.work)
+
+
+def _give(hint: Hint) -> None:
+    """What becomes of the hints of this process."""
+    if not is_left_to_turns(hint):
+        send_hint(hint, millis(process_runtime().now()))
+
+
+def is_left_to_turns(hint: Hint) -> bool:
+    """Whether the thread of this process that reads events follows this hint."""
+    rt = process_runtime()
+    urgent = replace(hint, urgent=hint.urgent or rt.is_urgent(hint.run_id))
+    return _process.turns.keep(urgent)
 
 
 def is_old(work: Work, run_id: str, at: int) -> bool:
@@ -125,15 +140,17 @@ def start_pulse() -> None:
 
 
 def _read_events() -> None:
-    rt = process_runtime()
+    turns = _process.turns
+    rt = process_runtime().beside(lambda hint: None if turns.keep(hint) else send_hint(hint, millis(rt.now())))
     try:
         client = connect(rt.settings.redis_url)
     except ValueError:
         log.error("the event stream cannot be read from this kind of REDIS_URL; the other doors are open")  # noqa: TRY400 - the URL may hold a password
         return
-    _process.stream = EventStream(rt, client)
-    _process.stream.run()
-    client.close()
+    with client:
+        _process.stream = EventStream(rt, client, turns)
+        _process.stream.run()
+        rt.close_loop()
 
 
 def _pulse() -> None:

@@ -1,16 +1,20 @@
-"""The tasks. Each is a doorway: ids in, one call to the runtime, nothing else. An old hint gets no further than it."""
+"""The tasks. Each is a doorway: ids in, one call to the runtime, nothing else. An old hint gets no further than it.
+
+1. What the children of a worker need is imported here, before the fork: they share it.
+"""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import worker.runtime.channels  # noqa: F401 - see 1
 from channels.messages import ChannelKind
 from worker.runtime import advance as advancing
 from worker.runtime import alerts, events, guarding, intake, launch, reconcile, scheduling, tick
 from worker.runtime import dispatch as dispatching
-from worker.runtime.hints import Work
+from worker.runtime.hints import Hint, Work
 from worker.tasks.app import app
-from worker.tasks.process import is_old, process_runtime
+from worker.tasks.process import is_left_to_turns, is_old, process_runtime
 
 Report = dict[str, int]
 """Shown by Flower as the result of a task: counts, nothing else."""
@@ -23,7 +27,9 @@ def doorway(work: Work) -> Callable[[Callable[[str, str], Report]], Any]:
         @app.task(name=work)
         @wraps(look)
         def follow(tenant_id: str, run_id: str, _count: int = 0, at: int = 0, *_: Any) -> Report:
-            return {} if is_old(work, run_id, at) else look(tenant_id, run_id)
+            if is_left_to_turns(Hint(work, tenant_id, run_id)) or is_old(work, run_id, at):
+                return {}
+            return look(tenant_id, run_id)
 
         return follow
 
@@ -86,8 +92,8 @@ def apply_inbox(_tenant_id: str, _run_id: str) -> Report:
 
 @doorway(Work.EVENTS)
 def apply_events(_tenant_id: str, _run_id: str) -> Report:
-    """Apply the events that have been accepted."""
-    return {"applied": events.apply_waiting(process_runtime())}
+    """Apply the events that have been accepted, and forget the old ones."""
+    return {"applied": events.look(process_runtime())}
 
 
 @doorway(Work.RECONCILE)

@@ -9,7 +9,7 @@
 4. Leases are read on one clock: the database's on PostgreSQL, the host's on SQLite, which serves one host.
 """
 
-from worker.store.dialect.batches import Columns, Upsert, bulk_insert, ids, records, table_records, upsert
+from worker.store.dialect.batches import Columns, Upsert, bulk_insert, ids, records, records_of, table_records, upsert
 from worker.store.dialect.engine import (
     READ_ONLY,
     commit_unhurried,
@@ -31,6 +31,7 @@ from worker.store.dialect.expressions import (
     narrowed,
     padded,
     place_of,
+    text_at,
     values_at,
 )
 from worker.store.dialect.failures import connection_lost, is_conflict, limited, may_retry, was_rolled_back
@@ -61,8 +62,10 @@ __all__ = [
     "place_of",
     "reading",
     "records",
+    "records_of",
     "serialize",
     "table_records",
+    "text_at",
     "turn",
     "upsert",
     "values_at",

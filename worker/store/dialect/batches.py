@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import psycopg
 from sqlalchemy import (
+    BindParameter,
     Connection,
     FromClause,
     Table,
@@ -32,7 +33,11 @@ Columns = Mapping[str, TypeEngine[Any]]
 
 def records(conn: Connection, columns: Columns, rows: Sequence[Sequence[Any]]) -> FromClause:
     """A batch of rows as a table to join with, insert from or update from. One statement, however many rows."""
-    batch = literal(to_json(rows), Text())
+    return records_of(conn, columns, literal(to_json(rows), Text()))
+
+
+def records_of(conn: Connection, columns: Columns, batch: BindParameter[str]) -> FromClause:
+    """The same for a statement that is kept: the batch, as `to_json` writes it, is one of its parameters."""
     if is_postgres(conn):
         item = func.jsonb_array_elements(cast(batch, postgresql.JSONB)).table_valued("value", name="item")
         fields = [

@@ -86,6 +86,14 @@ def _at(document: ColumnElement[str], paths: Sequence[Sequence[str]]) -> ColumnE
     return func.coalesce(*(reduce(lambda at, key: at.op("->")(literal(key, Text())), path, whole) for path in paths))
 
 
+def text_at(conn: Connection, document: ColumnElement[str], key: str, place: int) -> ColumnElement[str | None]:
+    """The text at a place of the list that stands under a key of a JSON document. The key is ours."""
+    if is_postgres(conn):
+        whole: ColumnElement[Any] = cast(document, postgresql.JSONB)
+        return cast(whole.op("#>>")(literal_column(f"'{{{key},{place}}}'")), Text)
+    return func.json_extract(document, literal_column(f"'$.{key}[{place}]'"), type_=Text())
+
+
 def narrowed(
     conn: Connection, column: ColumnElement[str], window: tuple[str, str] | None
 ) -> tuple[ColumnElement[bool], ...]:

@@ -51,7 +51,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("imports", "guard_states", "guard_marks", "alerts", "events", "run_changes"):
+    for table in ("imports", "guard_states", "guard_marks", "alerts", "event_traces", "events", "run_changes"):
         op.drop_table(table)
     op.drop_column("contact_list_members", "added_at")
     op.drop_index("ix_messages_contact_id", "messages")
@@ -102,7 +102,16 @@ def _events() -> None:
     )
     partial("ix_events_waiting", "events", ["tenant_id", "due_at"], "status = 'waiting'")
     partial("ix_events_dead", "events", ["tenant_id", "event_id"], "status = 'dead'")
-    op.create_index("ix_events_received_at", "events", ["received_at"])
+    op.create_index("ix_events_received_at", "events", ["tenant_id", "received_at"])
+    op.create_table(
+        "event_traces",
+        *(serial("trace_id"), text("tenant_id"), text("kind"), text("named"), millis("occurred_at", nullable=False)),
+        text("event", "{}"),
+        sa.PrimaryKeyConstraint("trace_id", name="pk_event_traces"),
+    )
+    whom = ["tenant_id", "kind", "named", "occurred_at"]
+    op.create_index("ix_event_traces_named", "event_traces", whom)
+    op.create_index("ix_event_traces_occurred_at", "event_traces", ["tenant_id", "occurred_at"])
 
 
 def _alerts() -> None:
