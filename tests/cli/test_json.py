@@ -96,8 +96,8 @@ def test_a_fault_of_ours_is_exit_code_1_with_its_traceback_on_standard_error(cap
     assert "ZeroDivisionError" in err
 
 
-def test_what_is_logged_goes_to_standard_error(desk):
-    desk.process("import", RENEWAL / "contacts.csv", "--rejects", "rejects.csv")
+def test_what_is_logged_goes_to_standard_error(desk, run):
+    run("import", RENEWAL / "contacts.csv", "--rejects", "rejects.csv")
 
     said = desk.process("launch", RENEWAL, "--json", **SANDBOX)
 

@@ -89,9 +89,9 @@ def test_paths_and_commands_are_never_broken_in_two():
 
 
 @pytest.fixture
-def launched(desk):
-    desk.process("import", RENEWAL / "contacts.csv", "--rejects", "rejects.csv")
-    assert desk.process("launch", RENEWAL, **SANDBOX).code == 0
+def launched(run):
+    run("import", RENEWAL / "contacts.csv", "--rejects", "rejects.csv")
+    assert run("launch", RENEWAL, **SANDBOX).code == 0
 
 
 def test_a_report_in_a_pipe_has_no_colors_and_no_padding(desk, launched):

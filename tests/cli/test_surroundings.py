@@ -107,20 +107,20 @@ def test_a_wrong_setting_is_named(run, name, value):
     assert said.err.startswith(f"campaigns: {name}: ")
 
 
-def test_without_redis_a_launch_is_a_launch_and_the_hint_a_warning(desk):
-    desk.process("import", RENEWAL / "contacts.csv", "--rejects", "rejects.csv")
+def test_without_redis_a_launch_is_a_launch_and_the_hint_a_warning(desk, run):
+    run("import", RENEWAL / "contacts.csv", "--rejects", "rejects.csv")
 
     said = desk.process("launch", RENEWAL, "--json", **SANDBOX)
 
     assert said.code == 0, said.err
     assert "broker away, hint dropped; the tick repeats it" in said.err
-    status = desk.process("status", said.json["runId"], "--json")
+    status = run("status", said.json["runId"], "--json")
     assert status.json["status"] == "running"
 
 
-def test_ctrl_c_ends_a_watch_with_130_and_without_a_traceback(desk):
-    desk.process("import", RENEWAL / "contacts.csv", "--rejects", "rejects.csv")
-    desk.process("launch", RENEWAL, **SANDBOX)
+def test_ctrl_c_ends_a_watch_with_130_and_without_a_traceback(desk, run):
+    run("import", RENEWAL / "contacts.csv", "--rejects", "rejects.csv")
+    run("launch", RENEWAL, **SANDBOX)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(desk.command("status", "last", "--watch"), cwd=desk.folder, env=desk.env, **pipes) as watch:
         assert b"running" in watch.stdout.readline()

@@ -8,6 +8,7 @@ from tests.runtime.events_desk import ANN, WAIT, entered, event, fate, listen, s
 from tests.runtime.house import TENANT, TEXT, House, person
 from worker.runtime import events
 from worker.runtime import launch as launching
+from worker.runtime.hints import Work
 from worker.runtime.preflight import Launch
 from worker.store.document_rows import Document, DocumentType
 from worker.store.document_tables import contacts
@@ -157,7 +158,7 @@ def test_who_is_taken_out_before_the_first_step_gets_nothing(house: House):
     listen(house, cancelOn=[{"event": "order.placed", "condition": "start.type == 'cart.abandoned'"}])
 
     send(house, event("k1"), event("k2", kind="order.placed"))
-    send(house, event("k3", contact={"email": "bob@example.com", "phone": "+12127365002"}))
+    send(house, event("k3", contact={**ANN, "email": "bob@example.com", "phone": "+12127365002"}))
     send(house, event("k4", kind="order.placed", contact={"email": "bob@example.com"}))
     house.play()
 
@@ -246,3 +247,44 @@ def test_nothing_of_a_person_is_in_lists_notes_or_reprs(house: House, logged):
     shown = repr((entry, rows, house.store.list_events(TENANT, dead=False, limit=9), fate(house))) + logged.getvalue()
     for value in (*private.values(), "DE89370400440532013000"):
         assert value not in shown
+
+
+def test_whoever_enters_is_stepped_in_the_commit_that_brings_them_in(house: House):
+    listen(house)
+
+    send(house, event())
+
+    assert [row.status for row in entered(house)] == ["waiting"]
+    assert [(row.status, row.address) for row in texts(house)] == [("queued", ANN["phone"])]
+    assert {hint.work for hint in house.hints} == {Work.SMS}
+
+
+def test_a_first_step_that_raises_keeps_nobody_out(house: House, logged):
+    listen(house)
+    send(house, event())
+    definition, house.rt.definition = house.rt.definition, lambda *_: 1 / 0
+
+    send(
+        house,
+        event("k2", contact={**ANN, "phone": "+12127365002"}),
+        event("k3", contact={**ANN, "phone": "+12127365003"}),
+    )
+
+    assert sorted(row.status for row in entered(house)) == ["ready", "ready", "waiting"]
+    assert "run cannot be read" in logged.getvalue()
+    house.rt.definition = definition
+    house.play()
+    assert len(house.ledger()) == 3
+
+
+def test_whoever_enters_a_paused_run_is_not_stepped_before_it_goes_on(house: House):
+    listen(house)
+    launching.pause(house.rt, TENANT, house.run_id)
+
+    send(house, event())
+
+    assert [row.status for row in entered(house)] == ["ready"]
+    assert texts(house) == []
+    launching.resume(house.rt, TENANT, house.run_id)
+    house.play()
+    assert len(house.ledger()) == 1

@@ -114,7 +114,7 @@ def test_an_event_that_begins_anew_what_it_ends_does_so_in_the_same_moment_too(h
     send(house, cart("third"))
     send(house, cart("too late", minutes=-1))
 
-    assert sorted(row.status for row in entered(house)) == ["cancelled", "cancelled", "ready"]
+    assert sorted(row.status for row in entered(house)) == ["cancelled", "cancelled", "waiting"]
     assert fate(house, "too late").note.endswith("cart.abandoned has happened since")
 
 

@@ -57,6 +57,17 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
             return stepped
 
 
+def first_step(rt: Runtime, claim: EnrollmentClaim) -> StepCommit | None:
+    """Step somebody who enters right now. None if that raises: it will be tried and counted as an ordinary step is."""
+    try:
+        definition = rt.definition(claim.tenant_id, claim.run_id)
+    except Exception:
+        log.exception("run cannot be read", run=claim.run_id)
+        return None
+    commits = _step_all(rt, definition, [claim])
+    return commits[0] if commits else None
+
+
 def _commit(rt: Runtime, commits: list[StepCommit]) -> None:
     """Write the steps; where one of them cannot be written, the others all the same."""
     try:

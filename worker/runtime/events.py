@@ -16,6 +16,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -23,11 +24,13 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from worker.domain.faults import Invalid
 from worker.domain.queue_event import LARGEST, MALFORMED, QueueEvent, read_event
+from worker.runtime.advance import first_step
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.schema import strict_json
 from worker.schema.strict_json import NotStrict
 from worker.store.event_rows import EventEntry, EventRow
+from worker.store.rows import EnrollmentClaim
 
 log = structlog.get_logger()
 
@@ -127,30 +130,43 @@ def apply_waiting(rt: Runtime) -> int:
     return done
 
 
-def apply(rt: Runtime, rows: Sequence[EventRow]) -> int:
-    """Apply events that we hold, all of them in one transaction; if one of them breaks it, each by itself."""
+def apply(rt: Runtime, rows: Sequence[EventRow], *, steps: bool = True) -> int:
+    """Apply events that we hold, all of them in one transaction; if one of them breaks it, each by itself.
+
+    `steps`: whoever enters takes the first step at once; what may break with it must not keep the event.
+    """
     if not rows:
         return 0
     try:
-        return _apply(rt, rows)
+        return _apply(rt, rows, steps=steps)
     except _OURS as error:
         if len(rows) > 1:
             return sum(apply(rt, [row]) for row in rows)
         [row] = rows
+        if steps:
+            return apply(rt, [row], steps=False)
         log.exception("event cannot be applied", row=row.event_id)
         rt.store.defer_event(row.event_id, f"cannot be applied: {type(error).__name__}; see the log")
         return 0
 
 
-def _apply(rt: Runtime, rows: Sequence[EventRow]) -> int:
+def _apply(rt: Runtime, rows: Sequence[EventRow], *, steps: bool) -> int:
     tenant_id, applied = rt.settings.tenant_id, None
+    first = partial(first_step, rt) if steps else _no_step
     while applied is None:
         listening = {run_id: rt.listening(tenant_id, run_id) for run_id in rt.store.listening_runs(tenant_id)}
-        applied = rt.store.apply_events(tenant_id, rows, listening, rt.now())
-    for run_id, count in applied.runs.items():
-        # Each batch has a hint of its own: one that was held back would leave its people to the tick.
+        applied = rt.store.apply_events(tenant_id, rows, listening, rt.now(), first=first)
+    # Each batch has hints of its own: one that was held back would leave its people to the tick.
+    for run_id, count in applied.due.items():
         rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, count, share=1, urgent=run_id in applied.urgent))
+    for run_id, kind in sorted(applied.owed):
+        work = Work(f"{kind}.dispatch")
+        rt.hint(Hint(work, tenant_id, run_id, len(rows), share=1, urgent=run_id in applied.urgent))
     return applied.done
+
+
+def _no_step(_: EnrollmentClaim) -> None:
+    return None
 
 
 def replay(rt: Runtime, key: str = "") -> int:

@@ -39,7 +39,7 @@ MAX_CLAIMS: Final = 5
 _FAILED: Final = SYSTEM["WORKFLOW_FAILED"]
 _POISONED: Final = f"quarantined: {MAX_CLAIMS} workers took it and none could commit its step; see their logs"
 
-_STEPPED: Final[dialect.Columns] = {
+STEPPED: Final[dialect.Columns] = {
     "tenant_id": Text(),
     "enrollment_id": Text(),
     "epoch": BigInteger(),
@@ -92,10 +92,15 @@ def commit(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> in
         return 0
     written_ids = _write_state(conn, commits, now)
     written = [c for c in commits if c.claim.enrollment.enrollment_id in written_ids]
-    _owe_messages(conn, written, now)
-    outcomes.file_steps(conn, written, now)
+    carry_out(conn, written, now)
     _forget_signals(conn, written)
     return len(written)
+
+
+def carry_out(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:
+    """Write what steps owe: messages and outcomes. Their enrollments are as the steps left them."""
+    _owe_messages(conn, commits, now)
+    outcomes.file_steps(conn, commits, now)
 
 
 @kept
@@ -213,7 +218,7 @@ def _claimed(tenant_id: str, row: Any, news: _News) -> EnrollmentClaim:
 
 def _write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> set[str]:
     at = millis(now)
-    given = dialect.records(conn, _STEPPED, [_stepped(c, at) for c in commits])
+    given = dialect.records(conn, STEPPED, [stepped(c, at) for c in commits])
     row, step = enrollments.c, given.c
     statement = (
         update(enrollments)
@@ -240,7 +245,8 @@ def _write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime)
     return set(conn.execute(statement).scalars().all())
 
 
-def _stepped(commit: StepCommit, at: int) -> tuple[Any, ...]:
+def stepped(commit: StepCommit, at: int) -> tuple[Any, ...]:
+    """An enrollment as a step leaves it; the columns of `STEPPED`."""
     claim, enrollment = commit.claim, commit.transition.enrollment
     ended = enrollment.status in FINAL
     return (

@@ -20,16 +20,17 @@ from sqlalchemy import Connection, select
 
 from worker.domain.events import Happened
 from worker.domain.queue_event import QueueEvent
-from worker.domain.run import UNDER_WAY
+from worker.domain.run import UNDER_WAY, RunStatus
 from worker.engine.render import Facts
 from worker.engine.triggers import Earlier, Enroll, Listening, PassOver
 from worker.store import dialect, event_enrollments, event_people, event_traces, events, signals
 from worker.store.codec import millis
 from worker.store.dialect import fixed_list
-from worker.store.event_enrollments import Open
+from worker.store.event_enrollments import FirstStep, Open
 from worker.store.event_people import CONTACT_ID, Identity, Person, Unknown, identities
 from worker.store.event_rows import Applied, EventRow, EventStatus
 from worker.store.event_traces import Entering, Trace
+from worker.store.rows import StepCommit
 from worker.store.tables import runs
 
 _NOTE_LONGEST = 500
@@ -37,11 +38,12 @@ _NOTE_LONGEST = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """A run that is under way and hears an event of the batch. `takes`: whether people may still enter."""
+    """A run under way that hears an event of the batch. `takes`: people may still enter; `runs`: it is not paused."""
 
     run_id: str
     campaign_id: str
     takes: bool
+    runs: bool
     urgent: bool
     hears: Listening
 
@@ -72,11 +74,17 @@ class _Known:
 
 
 def apply(
-    conn: Connection, tenant_id: str, rows: Sequence[EventRow], listening: Mapping[str, Listening], now: datetime
+    conn: Connection,
+    tenant_id: str,
+    rows: Sequence[EventRow],
+    listening: Mapping[str, Listening],
+    now: datetime,
+    *,
+    first: FirstStep = lambda _: None,
 ) -> Applied | None:
-    """Apply claimed events. `listening`: what each run under way listens to.
+    """Apply claimed events. `listening`: what each run under way listens to. `first` steps whoever enters.
 
-    None, and nothing is done, if there is one it does not know.
+    None, and nothing is done, if there is a run it does not know.
     """
     going_on = under_way(conn, tenant_id)
     if not going_on <= listening.keys():
@@ -94,11 +102,12 @@ def apply(
                 batch.remember(event, identities(event.contact))
         else:
             notes[row.event_id] = (EventStatus.APPLIED, "; ".join(batch.react(event, person))[:_NOTE_LONGEST])
-    touched = _write(conn, tenant_id, batch.known, now)
+    due, steps = _write(conn, tenant_id, batch.known, now, first)
     event_traces.add(conn, tenant_id, batch.traces)
     events.finish(conn, notes)
     dead = sum(status is EventStatus.DEAD for status, _ in notes.values())
-    return Applied(runs=touched, urgent=frozenset(r.run_id for r in heard if r.urgent), done=len(notes), dead=dead)
+    urgent = frozenset(run.run_id for run in heard if run.urgent)
+    return Applied(due=due, steps=steps, urgent=urgent, done=len(notes), dead=dead)
 
 
 def under_way(conn: Connection, tenant_id: str) -> set[str]:
@@ -114,7 +123,7 @@ def _hold(conn: Connection, tenant_id: str, listening: Mapping[str, Listening]) 
     if not listening:
         return []
     query = (
-        select(runs.c.run_id, runs.c.campaign_id, runs.c.open_ended, runs.c.enrolled, runs.c.urgent)
+        select(runs.c.run_id, runs.c.campaign_id, runs.c.status, runs.c.open_ended, runs.c.enrolled, runs.c.urgent)
         .where(
             runs.c.tenant_id == tenant_id,
             runs.c.run_id.in_(sorted(listening)),
@@ -128,6 +137,7 @@ def _hold(conn: Connection, tenant_id: str, listening: Mapping[str, Listening]) 
             run_id=row.run_id,
             campaign_id=row.campaign_id,
             takes=row.open_ended and not row.enrolled,
+            runs=row.status == RunStatus.RUNNING,
             urgent=row.urgent,
             hears=listening[row.run_id],
         )
@@ -208,7 +218,7 @@ class _Batch:
             if run.awaits(event.type):
                 yield self._tell(told, run, contact_id)
             if run.brings_in(event.type):
-                yield self._enter(roots, run, contact_id, millis(event.occurred_at))
+                yield self._enter(roots, run, person, millis(event.occurred_at))
         if trace := self.remember(event, [(CONTACT_ID, contact_id)]):
             self.known.left.setdefault(contact_id, []).append(trace)
 
@@ -254,8 +264,9 @@ class _Batch:
                     return str(event_type)
         return ""
 
-    def _enter(self, roots: Mapping[str, Any], run: _Run, contact_id: str, at: int) -> str:
+    def _enter(self, roots: Mapping[str, Any], run: _Run, person: Person, at: int) -> str:
         """Bring the person in, unless the campaign does not want them."""
+        contact_id = person.row.contact_id
         event, key = roots["event"], (run.campaign_id, contact_id)
         earlier = self.known.earlier.get(key, Earlier())
         match run.hears.enters(Facts(roots=roots, now=self._now), event["type"], earlier):
@@ -270,18 +281,23 @@ class _Batch:
                     contact_id=contact_id,
                     start=event,
                     entering=sha256(event["key"].encode()).hexdigest()[:32],
+                    recipient=person.as_recipient() if run.runs else None,
                 )
                 self.known.open.setdefault((run.run_id, contact_id), []).append(entered)
                 self.known.earlier[key] = Earlier(entered_at=self._now, is_in=True)
                 return f"entered {run.run_id}"
 
 
-def _write(conn: Connection, tenant_id: str, known: _Known, now: datetime) -> Counter[str]:
-    """Write who entered and who left. Returns how many by run."""
+def _write(
+    conn: Connection, tenant_id: str, known: _Known, now: datetime, first: FirstStep
+) -> tuple[Counter[str], list[StepCommit]]:
+    """Write who entered and who left. Returns how many of each run are to be stepped now, and the first steps taken."""
     everybody = [one for opened in known.open.values() for one in opened]
     entering = [one for one in everybody if one.entering]
-    event_enrollments.enter(conn, tenant_id, entering, now)
+    steps = event_enrollments.enter(conn, tenant_id, entering, now, first)
     leaving = {one.enrollment_id: one.reason for one in everybody if one.reason and not one.entering}
     event_enrollments.end(conn, tenant_id, leaving, now)
     signals.post(conn, [(tenant_id, one.enrollment_id, event) for one in everybody for event in one.news], now)
-    return Counter(one.run_id for one in everybody if one.entering or one.reason or one.news)
+    rest = {s.claim.enrollment.enrollment_id for s in steps if not s.transition.due_at or s.transition.due_at > now}
+    touched = (one for one in everybody if one.entering or one.reason or one.news)
+    return Counter(one.run_id for one in touched if one.enrollment_id not in rest), steps

@@ -3,10 +3,12 @@
 1. Who leaves is ended, and what was queued for them is settled in the same transaction: nothing of it is sent after it.
    A message in flight that comes back to the queue is stopped by the gate.
 2. What began an enrollment, `start`, is in its state once it has been stepped, and among its news before that.
+3. Whoever enters a running run is stepped at once: the row is written as the first step leaves it, with what it owes. A
+   step that raises is left to be taken, and counted, as any other.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -15,13 +17,15 @@ from sqlalchemy import Connection, Select, Text, case, null, select, true, updat
 
 from worker.domain.attempt import MessageStatus
 from worker.domain.dispositions import SYSTEM
-from worker.domain.enrollment import EnrollmentStatus
+from worker.domain.enrollment import Enrollment, EnrollmentStatus, Recipient
 from worker.domain.events import Happened, Started, event_from_json, event_to_json
 from worker.engine.triggers import Earlier
 from worker.store import dialect, messages, signals
 from worker.store.codec import from_json, millis, moment, to_json
 from worker.store.dialect import fixed
-from worker.store.signals import URGENT
+from worker.store.enrollments import carry_out, stepped
+from worker.store.rows import EnrollmentClaim, StepCommit
+from worker.store.signals import BULK, URGENT
 from worker.store.tables import enrollments, runs
 from worker.store.tables import messages as messages_table
 from worker.store.tables import signals as signals_table
@@ -29,7 +33,7 @@ from worker.store.tables import signals as signals_table
 _CANCELLED: Final = SYSTEM["CAMPAIGN_CANCELLED"]
 _ENTERED: Final = (
     *("enrollment_id", "tenant_id", "run_id", "contact_id", "entry", "status", "priority", "due_at", "created_at"),
-    *("disposition", "reason", "finished_at"),
+    *("disposition", "reason", "finished_at", "state"),
 )
 _SIGNALS: Final = ("tenant_id", "enrollment_id", "event", "at")
 
@@ -43,6 +47,8 @@ class Open:
     contact_id: str
     start: Mapping[str, Any] | None = field(repr=False)
     entering: str = ""
+    recipient: Recipient | None = None
+    """Set for whoever is entering, where their first step may be taken now."""
     reason: str = ""
     news: list[Happened] = field(default_factory=list, repr=False)
 
@@ -112,27 +118,56 @@ def _starts(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> 
     return starts
 
 
-def enter(conn: Connection, tenant_id: str, entering: Sequence[Open], now: datetime) -> None:
+FirstStep = Callable[[EnrollmentClaim], StepCommit | None]
+"""Takes the first step of somebody who enters; None where it raised."""
+
+
+def enter(
+    conn: Connection, tenant_id: str, entering: Sequence[Open], now: datetime, first: FirstStep
+) -> list[StepCommit]:
+    """Write who enters. Returns the first steps that were taken."""
     if not entering:
-        return
+        return []
     at = millis(now)
+    steps = {one.enrollment_id: step for one in entering if (step := _first_step(tenant_id, one, now, first))}
     rows: list[tuple[Any, ...]] = []
     for one in entering:
         who = (one.enrollment_id, tenant_id, one.run_id, one.contact_id, one.entering)
         if one.reason:  # in and out with one batch
-            rows.append((*who, EnrollmentStatus.CANCELLED, URGENT, None, at, _CANCELLED.code, one.reason, at))
+            rows.append((*who, EnrollmentStatus.CANCELLED, URGENT, None, at, _CANCELLED.code, one.reason, at, ""))
+        elif step := steps.get(one.enrollment_id):
+            *_, status, due_at, state, disposition, reason, finished_at = stepped(step, at)
+            rows.append((*who, status, BULK, due_at, at, disposition, reason, finished_at, state))
         else:
-            rows.append((*who, EnrollmentStatus.READY, URGENT, at, at, "", "", None))
+            rows.append((*who, EnrollmentStatus.READY, URGENT, at, at, "", "", None, ""))
     given = dialect.table_records(conn, enrollments, _ENTERED, rows)
     conn.execute(dialect.upsert(conn, enrollments).from_select(_ENTERED, select(given).where(true())))
+    carry_out(conn, list(steps.values()), now)
     news = [
         (tenant_id, one.enrollment_id, to_json(event_to_json(Started(event=one.start))), at)
         for one in entering
-        if not one.reason
+        if not one.reason and one.enrollment_id not in steps
     ]
     if news:
         given = dialect.table_records(conn, signals_table, _SIGNALS, news)
         conn.execute(signals_table.insert().from_select(_SIGNALS, select(given)))
+    return list(steps.values())
+
+
+def _first_step(tenant_id: str, one: Open, now: datetime, first: FirstStep) -> StepCommit | None:
+    if one.recipient is None or one.reason or one.news:
+        return None
+    return first(
+        EnrollmentClaim(
+            tenant_id=tenant_id,
+            run_id=one.run_id,
+            enrollment=Enrollment.from_json(one.enrollment_id, EnrollmentStatus.READY, one.recipient, {}),
+            epoch=0,
+            wake=0,
+            due_at=now,
+            events=((0, Started(event=one.start)),),
+        )
+    )
 
 
 def end(conn: Connection, tenant_id: str, leaving: Mapping[str, str], now: datetime) -> None:

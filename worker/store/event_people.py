@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, select, update
 
 from worker.domain.addresses import guess_timezone
+from worker.domain.enrollment import Recipient
 from worker.domain.queue_event import EventContact
 from worker.store import changes, contacts, dialect
 from worker.store.codec import millis
@@ -58,6 +59,13 @@ class Person:
     @property
     def is_new(self) -> bool:
         return self.before is None
+
+    def as_recipient(self) -> Recipient:
+        """The person as workflows see them."""
+        who = self.row
+        return Recipient(
+            contact_id=who.contact_id, phone=who.phone, email=who.email, timezone=who.timezone, fields=who.fields
+        )
 
     @property
     def is_changed(self) -> bool:

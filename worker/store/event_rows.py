@@ -1,10 +1,14 @@
 """What the store takes and gives of queue events. Frozen; times are aware and UTC."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from channels.messages import ChannelKind
+from worker.domain.effects import Dispatch
+from worker.store.rows import StepCommit
 
 
 class EventStatus(StrEnum):
@@ -57,10 +61,19 @@ class EventFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What a batch came to. `runs`: how many entered or left each run; `done` counts events, the `dead` among them."""
+    """What a batch came to. `done` counts events, the `dead` among them."""
 
-    runs: Mapping[str, int]
+    due: Mapping[str, int]
+    """How many each run has to step now."""
+    steps: Sequence[StepCommit] = ()
+    """The first steps of those who entered."""
     urgent: frozenset[str] = frozenset()
     """Those of the runs whose hints have a queue of their own."""
     done: int = 0
     dead: int = 0
+
+    @property
+    def owed(self) -> set[tuple[str, ChannelKind]]:
+        """Runs and channels that have messages to send."""
+        effects = ((step.claim.run_id, effect) for step in self.steps for effect in step.transition.effects)
+        return {(run_id, effect.channel) for run_id, effect in effects if isinstance(effect, Dispatch)}
