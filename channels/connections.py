@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
@@ -64,7 +65,8 @@ def begun_by(moment: float) -> Iterator[None]:
 class Connections:
     """At most `limit` requests at once. Make it inside the running loop.
 
-    `timeout_seconds` bounds the whole exchange; `connect_timeout_seconds` name look-up, connection and TLS.
+    `timeout_seconds` bounds the wait for a place, and then the whole exchange; `connect_timeout_seconds` name look-up,
+    connection and TLS.
     """
 
     def __init__(
@@ -81,6 +83,9 @@ class Connections:
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
         self._resolved: dict[Origin, tuple[float, Sequence[AddrInfoType]]] = {}
         self._resolving = asyncio.Lock()
+        self._resolver = ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix="names"
+        )  # slow names hold up nothing else
         self.socket_factory = socket_factory
 
     def deadline(self) -> float:
@@ -93,17 +98,18 @@ class Connections:
 
     async def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """One exchange. Raises NotSent, TimeoutError and Cut."""
-        begin_by = _BEGIN_BY.get()
+        begin_by = min(_BEGIN_BY.get(), self.deadline())
         origin, head = _head(method, url, headers, body)
         await self._take_place(begin_by)
         began = elapsed()
         try:
             connection = self._kept(origin) or await self._open(origin)
             # The last look at the clock: before it lies a whole batch of others, and whatever holds the process up.
-            if elapsed() > begin_by + self._timeout:
+            until = min(began, begin_by) + self._timeout
+            if elapsed() > until:
                 connection.close()
                 raise TooLate
-            answer = await connection.exchange(head + body, began + self._timeout - elapsed())
+            answer = await connection.exchange(head + body, until - elapsed())
             self._idle[origin].append(connection)
             return answer
         finally:
@@ -111,6 +117,7 @@ class Connections:
 
     async def close(self) -> None:
         """Drop the connections, all of them idle by now."""
+        self._resolver.shutdown(wait=False)
         while self._idle:
             for connection in self._idle.popitem()[1]:
                 connection.close()
@@ -124,7 +131,7 @@ class Connections:
             await self._places.acquire()  # does not suspend: no timer is needed
             return
         try:
-            async with asyncio.timeout(None if seconds == math.inf else seconds):
+            async with asyncio.timeout(seconds):
                 await self._places.acquire()
         except TimeoutError:
             raise TooLate from None
@@ -165,7 +172,8 @@ class Connections:
             until, addresses = self._resolved.get(origin, (0.0, ()))
             if elapsed() > until:
                 _, host, port = origin
-                addresses = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+                addresses = await self._loop.run_in_executor(self._resolver, ask)
                 self._resolved[origin] = (elapsed() + _RESOLVED_SECONDS, addresses)
             return addresses
 
@@ -173,7 +181,8 @@ class Connections:
 def _head(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[Origin, bytes]:
     """Where a request goes, and all of it but its body. Raises NotSent for what cannot be written as HTTP."""
     origin, host, target = _split(url)
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    own = {"Host": host, "Accept-Encoding": "identity", **headers}
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in own.items())]
     if body or method != "GET":
         lines.append(f"Content-Length: {len(body)}")
     text = "\r\n".join(lines)

@@ -1,9 +1,11 @@
 """One connection and the exchanges on it: a request in one piece, and the answer to it.
 
-1. Answers are read by llhttp, the parser of Node.js, through httptools. What it cannot read ends the connection.
-2. An answer is complete when its own framing says so (RFC 9112, section 6). One without a length ends with the
+1. What does not fit into the socket is written in pieces, each after a look at the clock: whoever stood still in
+   between completes nothing that others have given up.
+2. Answers are read by llhttp, the parser of Node.js, through httptools. What it cannot read ends the connection.
+3. An answer is complete when its own framing says so (RFC 9112, section 6). One without a length ends with the
    connection; any other that the connection ends is cut.
-3. A connection is used again only where both sides keep it and nothing unasked has come over it.
+4. A connection is used again only where both sides keep it, all was written, and nothing unasked has come over it.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from channels.elapsed import elapsed
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 """An answer is at most so long; a page of a thousand of Twilio's records has about two million bytes."""
+_PIECE_BYTES: Final = 16 * 1024
 _FINAL: Final = 200
 """Answers below it announce another one (RFC 9110, section 15.2)."""
 
@@ -66,6 +69,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._full = False
         self._keeps = True
         self._since = elapsed()
         self.on_message_begin()
@@ -80,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._size = 0
         timer = self._loop.call_later(seconds, self._fail, TimeoutError())
         try:
-            self._transport.write(request)
+            await self._write(request, elapsed() + seconds)
             return await self._answer
         except BaseException:
             self.close()
@@ -90,6 +95,20 @@ class Connection(asyncio.Protocol):
             self._answer = None
             self._since = elapsed()
 
+    async def _write(self, request: bytes, until: float) -> None:
+        """All of it, unless the answer comes first; then the other side does not want the rest."""
+        assert self._transport is not None and self._answer is not None  # noqa: PT018, S101 - as `exchange` has found
+        for start in range(0, len(request), _PIECE_BYTES):
+            if self._answer.done():
+                self._keeps = False
+                return
+            if elapsed() > until:
+                raise TimeoutError
+            self._transport.write(request[start : start + _PIECE_BYTES])
+            if self._full:
+                self._drained = self._loop.create_future()
+                await asyncio.wait((self._drained, self._answer), return_when=asyncio.FIRST_COMPLETED)
+
     def is_free(self, seconds: float) -> bool:
         """Whether another request may go over it: kept, not idle for longer than `seconds`, nothing unread on it.
 
@@ -97,6 +116,8 @@ class Connection(asyncio.Protocol):
         """
         transport = self._transport
         if transport is None or not self._keeps or transport.is_closing() or elapsed() - self._since > seconds:
+            return False
+        if self._full:
             return False
         unread = select.poll()
         unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
@@ -111,7 +132,16 @@ class Connection(asyncio.Protocol):
     # What the loop tells it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's has the methods, not the type
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=1, low=0)  # with 0, TLS pauses over nothing and never goes on
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None or self._answer.done():

@@ -4,7 +4,8 @@ import asyncio
 import socket
 import ssl
 import threading
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -31,6 +32,32 @@ async def opened(**changes):
 async def connections():
     async with opened() as connections:
         yield connections
+
+
+@pytest.fixture
+def listener():
+    """A server that does with each connection what it is told."""
+
+    @asynccontextmanager
+    async def listen(serve):
+        tasks = set()
+
+        async def handle(reader, writer):
+            tasks.add(asyncio.current_task())
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await serve(reader, writer)
+            writer.close()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        try:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    return listen
 
 
 ANSWERS = {
@@ -95,8 +122,9 @@ async def test_a_request_says_where_it_goes_and_how_long_it_is(provider, connect
 
     posted, got = provider.requests
     assert (posted.method, posted.target, posted.body) == ("POST", "/a/b?c=d%20e", b"four")
-    assert posted.headers == {"host": provider.url.removeprefix("http://"), "accept": "*/*", "content-length": "4"}
-    assert (got.target, got.headers) == ("/", {"host": provider.url.removeprefix("http://")})
+    always = {"host": provider.url.removeprefix("http://"), "accept-encoding": "identity"}
+    assert posted.headers == {**always, "accept": "*/*", "content-length": "4"}
+    assert (got.target, got.headers) == ("/", always)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +229,56 @@ async def test_whom_we_trust_we_speak_tls_with(
 
     assert [len(answer.body) for answer in answers] == [300_000, 300_000]
     assert [(len(request.body), request.connection) for request in untrusted_provider.requests] == [(300_000, 1)] * 2
+
+
+async def test_an_answer_before_all_was_written_ends_the_connection(listener):
+    """As a 413 does: the rest of the request must not be taken for the next one."""
+    begun = asyncio.Event()
+
+    async def answer_at_once(reader, writer):
+        begun.set()
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with listener(answer_at_once) as url, opened() as connections:
+        answers = [await connections.request("POST", url, {}, b"x" * 20_000_000) for _ in range(2)]
+
+    assert [answer.status for answer in answers] == [413, 413]
+
+
+async def test_a_request_is_not_completed_by_whoever_stood_still_over_it():
+    """The socket takes half of it; while we stand still the other side reads that and waits for the rest."""
+    size, read, stands_still = 1_000_000, [], threading.Event()
+
+    def small(address: tuple) -> socket.socket:
+        made = socket.socket(*address[:3])
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * 1024)
+        return made
+
+    def serve(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        stands_still.wait()
+        with client, suppress(ConnectionError):
+            while data := client.recv(1_000_000):
+                read.append(len(data))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with opened(timeout_seconds=1, socket_factory=small) as connections:
+            sending = asyncio.create_task(connections.request("POST", url, {}, b"x" * size))
+            await asyncio.sleep(0.3)  # it has written what the socket takes
+            stands_still.set()
+            time.sleep(1)  # noqa: ASYNC251 - nothing else may run meanwhile, that is the point
+            with pytest.raises((TimeoutError, Cut)):
+                await sending
+        thread.join()
+
+    assert 0 < sum(read) < size
 
 
 # Places

@@ -18,6 +18,7 @@ from worker.runtime.embedded import start_redis
 from worker.runtime.event_stream import GROUP, EventStream, connect
 from worker.runtime.stack import program
 from worker.runtime.supervisor import Supervisor
+from worker.runtime.urgent import UrgentTurns
 from worker.tasks import process
 from worker.tasks.trigger import Quiet, trigger
 
@@ -210,6 +211,28 @@ def worker(house, client, redis_url, logged, monkeypatch):
         rt = process.process_runtime()
     yield rt
     process.stop_process()
+
+
+def test_a_process_ends_after_what_it_is_sending_for_an_event_has_been_answered(house, worker, client, monkeypatch):
+    listen(house)
+    sending, ends = threading.Event(), threading.Event()
+    finish = UrgentTurns.take
+
+    def slow_provider(turns, rt):
+        sending.set()
+        ends.wait()
+        finish(turns, rt)
+
+    monkeypatch.setattr(UrgentTurns, "take", slow_provider)
+    process._process.reader = threading.Thread(target=process._read_events)
+    process._process.reader.start()
+    add(client, event("k1"))
+    sending.wait()
+    threading.Timer(0.2, ends.set).start()
+
+    process.stop_process()
+
+    assert [line["to"] for line in house.ledger()] == [ANN["phone"]]
 
 
 def test_the_task_takes_an_event_as_keywords_as_an_object_or_as_json(house, worker):

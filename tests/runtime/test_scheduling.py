@@ -19,7 +19,7 @@ from worker.store.document_rows import Document, DocumentType
 from worker.store.errors import AlreadyStarted
 from worker.store.queue_tables import alerts
 from worker.store.rows import WorkKind
-from worker.store.tables import enrollments, runs
+from worker.store.tables import enrollments, messages, runs
 
 MONDAYS = {"rrule": "FREQ=WEEKLY;BYDAY=MO", "start": "2027-03-01T09:00", "end": "2027-12-31"}
 BERLIN = {**MONDAYS, "timezone": "Europe/Berlin", "grace": "2 hours"}
@@ -246,6 +246,16 @@ def test_what_was_missed_by_more_than_the_grace_is_skipped_and_the_run_says_so(h
     assert home.ledger() == []
     tick_at(home, 2027, 3, 15, 8)
     assert run_of(home).status is RunStatus.RUNNING
+
+
+def test_whoever_tells_of_a_missed_moment_sends_what_is_saved_at_the_next_one(home):
+    launch(home, 2027, 3, 1, 6, schedule=BERLIN)
+    tick_at(home, 2027, 3, 8, 12)  # told of what was missed
+    change_campaign(home, smsFromAddress="+15550009999")
+
+    tick_at(home, 2027, 3, 15, 8, 0, 1)
+
+    assert {row.sender for row in home.rows(messages)} == {"+15550009999"}
 
 
 def test_of_several_that_were_missed_one_starts(home):

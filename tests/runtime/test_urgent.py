@@ -5,6 +5,7 @@ import pytest
 from tests.runtime.events_desk import ANN, entered, event, listen
 from tests.runtime.house import TENANT
 from worker.domain.enrollment import EnrollmentStatus
+from worker.runtime import urgent as module
 from worker.runtime.embedded import start_redis
 from worker.runtime.event_stream import EventStream, connect
 from worker.runtime.hints import Hint, Work
@@ -119,3 +120,15 @@ def test_a_stream_that_is_away_keeps_no_hints_from_the_others(house, client, str
 
     assert not stream._turns.keep(urgent(Work.ADVANCE))
     assert not stream._turns.are_due
+
+
+def test_a_turn_that_is_held_up_leaves_the_others_hints_to_them(turns, monkeypatch):
+    moments = [0.0]
+    monkeypatch.setattr(module, "elapsed", lambda: moments[-1])
+    turns.wake()
+    assert turns.keep(urgent(Work.ADVANCE))
+    moments.append(1.1)  # as a provider that does not answer would do
+
+    assert not turns.keep(urgent(Work.EMAIL))
+    turns.wake()
+    assert turns.keep(urgent(Work.EMAIL))

@@ -40,7 +40,7 @@ def commit_unfenced(conn: Connection, commits: Sequence[StepCommit], now: dateti
 
 def _write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:
     at = millis(now)
-    given = dialect.records(conn, enrollments._STEPPED, [enrollments._stepped(c, at) for c in commits])
+    given = dialect.records(conn, enrollments.STEPPED, [enrollments.stepped(c, at) for c in commits])
     row, step = enrollments_table.c, given.c
     conn.execute(
         update(enrollments_table)

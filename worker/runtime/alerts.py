@@ -23,6 +23,7 @@ from worker.domain.run import Run
 from worker.domain.user import User
 from worker.runtime import webhook
 from worker.runtime.bootstrap import Runtime
+from worker.runtime.make_run import is_ours
 from worker.store.codec import millis
 from worker.store.document_rows import DocumentType
 
@@ -60,9 +61,9 @@ async def deliver(rt: Runtime) -> int:
 async def _tell(rt: Runtime, alert: Alert, told: list[str]) -> str:
     """Tell whoever has not been told, and note it in `told`. Returns who is left, and why."""
     tenant_id = rt.settings.tenant_id
-    if not rt.serves(tenant_id, alert.run_id):
-        return "the run was launched against other providers than ours"
     run = rt.store.get_run(tenant_id, alert.run_id)
+    if not is_ours(rt, run):
+        return "the run was launched against other providers than ours"
     content = _content(rt, alert, run)
     left: list[str] = []
     if rt.settings.alert_webhook_url and WEBHOOK not in told:

@@ -61,7 +61,7 @@ class Runtime:
         self.slowed: dict[tuple[str, ChannelKind], float] = {}
         """Runs that have used up their rate on a channel, and until when (`elapsed`) this process lets them be."""
         self.mailers = Mailers(self.clock.elapsed)
-        self._definition = lru_cache(maxsize=64)(self._load_definition)
+        self._definition = lru_cache(maxsize=1024)(self._load_definition)
         self._listening = lru_cache(maxsize=4096)(self._load_listening)
 
     def acting_for(self, actor: Actor) -> "Runtime":

@@ -4,6 +4,7 @@
 2. The same build talks to the sandbox, to another emulator or to the vendors: only base URLs and credentials differ.
 """
 
+import re
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -104,6 +105,8 @@ class Settings(BaseSettings):
             raise ValueError("write it like https://host")
         if urlsplit(url).username is not None:
             raise ValueError("leave out the user name and password")
+        if not re.fullmatch(r"[!-~]+", url):
+            raise ValueError("write what is not ASCII as a browser does: %C3%BC for ü, xn-- in a host")
         return url
 
     @field_validator("alert_webhook_url")

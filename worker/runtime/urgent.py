@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from channels.elapsed import elapsed
 from channels.messages import ChannelKind
 from worker.runtime.advance import advance
 from worker.runtime.bootstrap import Runtime
@@ -23,6 +24,8 @@ from worker.runtime.hints import Hint, Work
 
 log = structlog.get_logger()
 
+_LONGEST_SECONDS: Final = 1.0
+"""A turn that takes longer is held up by somebody: what is hinted at meanwhile goes the ordinary way."""
 _CHANNELS: Final = {Work(f"{kind}.dispatch"): kind for kind in ChannelKind}
 
 
@@ -33,6 +36,7 @@ class UrgentTurns:
         self._lock = threading.Lock()
         self._due: dict[tuple[Work, str, str], None] = {}
         self._awake = False
+        self._since = 0.0
 
     @property
     def are_due(self) -> bool:
@@ -40,18 +44,19 @@ class UrgentTurns:
         return bool(self._due)
 
     def keep(self, hint: Hint) -> bool:
-        """Keep a hint for a turn. False if it is none for us, or nobody is awake to take it."""
+        """Keep a hint for a turn. False if it is none for us, or nobody will take it soon."""
         if not hint.urgent or (hint.work is not Work.ADVANCE and hint.work not in _CHANNELS):
             return False
         with self._lock:
-            if self._awake:
+            keeps = self._awake and elapsed() - self._since < _LONGEST_SECONDS
+            if keeps:
                 self._due[hint.work, hint.tenant_id, hint.run_id] = None
-            return self._awake
+            return keeps
 
     def wake(self) -> None:
-        """From now on hints are kept, to be followed soon."""
+        """A turn begins; hints are kept from now on."""
         with self._lock:
-            self._awake = True
+            self._awake, self._since = True, elapsed()
 
     def sleep(self) -> bool:
         """From now on none are kept. False, and nothing is changed, while some are due."""

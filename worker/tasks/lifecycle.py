@@ -11,6 +11,7 @@ from celery.signals import (
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
+    worker_shutdown,
 )
 
 from worker.runtime.logs import configure_logging
@@ -56,5 +57,7 @@ def _worker_starts(sender: Any = None, **_: Any) -> None:
 
 
 @worker_process_shutdown.connect
-def _child_stops(**_: Any) -> None:
+@worker_shutdown.connect
+def _process_stops(**_: Any) -> None:
+    # A child, or the one process of a pool without children; the parent of a pool holds nothing.
     process.stop_process()

@@ -41,6 +41,9 @@ _CLOCKS_DIFFER_MS = 200
 _URGENT_CLOCKS_DIFFER_MS = 20
 """The same for urgent runs, whose many small batches have a hint each. Most often it was given by this very process."""
 
+_SETTLED_SECONDS = 5.0
+"""How long the answers to a last send may take to be written when a process ends."""
+
 
 class _Process:
     """What belongs to this process; a forked child starts without it."""
@@ -56,6 +59,7 @@ class _Process:
         self.reads_events = False
         """Whether it also reads the event stream; told before the fork."""
         self.stream: EventStream | None = None
+        self.reader: threading.Thread | None = None
         self.turns = UrgentTurns()
 
 
@@ -136,7 +140,8 @@ def start_pulse() -> None:
     """Tick in the background for as long as this process lives, and read the event stream where that is its task."""
     threading.Thread(target=_pulse, name="pulse", daemon=True).start()
     if _process.reads_events:
-        threading.Thread(target=_read_events, name="events", daemon=True).start()
+        _process.reader = threading.Thread(target=_read_events, name="events", daemon=True)
+        _process.reader.start()
 
 
 def _read_events() -> None:
@@ -165,10 +170,11 @@ def _pulse() -> None:
 
 
 def stop_process() -> None:
-    """Release what this process holds."""
-    if _process.stream is not None:
+    """Release what this process holds, after what it is sending for events has been answered."""
+    if _process.stream is not None and _process.reader is not None and _process.runtime is not None:
         _process.stream.stop()
-        _process.stream = None
+        _process.reader.join(2 * _process.runtime.settings.http_timeout_seconds + _SETTLED_SECONDS)
+        _process.stream = _process.reader = None
     if _process.runtime is not None and _process.pid == os.getpid():
         _process.runtime.close()
         _process.runtime = None

@@ -40,6 +40,14 @@ _IDS: Final = "campaigns_ids"
 
 
 _BUSY_SECONDS: Final = 30
+_PATIENCE: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Of libpq, Database Connection Control Functions: a server that vanished silently is noticed in half a minute."""
 
 
 _PRAGMAS: Final = (
@@ -86,7 +94,8 @@ def make_engine(
             event.listen(engine, "begin", _begin_sqlite)
         case "postgresql" | "postgres":
             parsed = parsed.set(drivername="postgresql+psycopg")
-            engine = create_engine(parsed, **options, pool_pre_ping=True)
+            unless_given = {name: value for name, value in _PATIENCE.items() if name not in parsed.query}
+            engine = create_engine(parsed, **options, pool_pre_ping=True, connect_args=unless_given)
             event.listen(engine, "connect", _prepare_postgres)
             event.listen(engine, "handle_error", _quote_no_rows)
         case other:
