@@ -130,12 +130,33 @@ def test_a_number_without_a_country_is_rejected_with_its_line_and_taken_with_a_r
     assert run("import", file, "--region", "GB").code == 0
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_list_without_a_name_is_refused(desk, run, name):
+    file, before = desk.write("people.csv", LIST), desk.contents()
+
+    said = run("import", file, "--list", name)
+
+    assert (said.code, said.out) == (2, "")
+    assert "leave --list out" in said.err
+    assert desk.contents() == before
+
+
+def test_a_missing_folder_for_rejected_rows_is_named(desk, run):
+    file, before = desk.write("people.csv", LIST), desk.contents()
+
+    said = run("import", file, "--rejects", "missing/rejects.csv")
+
+    assert (said.code, said.out) == (2, "")
+    assert "there is no folder missing for rejected rows" in said.err
+    assert desk.contents() == before
+
+
 def test_rejected_rows_never_overwrite_the_file_they_come_from(desk, run):
     file, before = desk.write("people.csv", LIST), desk.contents()
 
     said = run("import", file, "--rejects", file)
 
-    assert said.code == 3
+    assert said.code == 2
     assert "name another with --rejects" in said.err
     assert file.read_text() == LIST
     assert desk.contents() == before

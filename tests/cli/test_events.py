@@ -45,7 +45,7 @@ def test_a_dead_event_is_replayed_once_a_campaign_listens(run, take):
     take(EVENT)
     assert run("launch", ROOT / "examples" / "abandoned-cart", **SANDBOX).code == 0
 
-    assert run("events", "replay", "k1", "--json").json == {"replayed": 1}
+    assert run("events", "replay", "k1", "--json").json["replayed"] == 1
     assert run("events", "show", "k1", "--json").json["status"] == "waiting"
     take.waiting()
     assert run("events", "show", "k1", "--json").json["status"] == "applied"
@@ -68,5 +68,33 @@ def test_what_is_not_possible_says_what_is(run, words, code, says):
 
 
 def test_replaying_all_leaves_what_could_not_be_read(run, take):
-    take(EVENT, "{}")
-    assert run("events", "replay", "--all", "--json").json == {"replayed": 1}
+    take(EVENT, "{}", '{"type": "a"}')
+
+    assert run("events", "replay", "--all", "--json").json == {"replayed": 1, "unread": 2}
+    assert run("events", "replay", "--all").out.startswith("0 will be applied anew; 2 could not be read and stay")
+
+
+def test_what_could_not_be_read_is_listed_by_its_type_and_found_by_the_key_of_its_sender(run, take):
+    take({**EVENT, "key": "xa3", "contact": {"phone": "1"}})
+
+    line = run("events", "list", "--dead").out
+    assert all(part in line for part in ("cart.abandoned", "xa3", "contact.phone: ")), line
+    shown = run("events", "show", "xa3", "--json").json
+    assert (shown["type"], shown["sentKey"], shown["status"]) == ("cart.abandoned", "xa3", "dead")
+    assert '"phone": "1"' in shown["payload"]["malformed"]
+    assert run("events", "show", shown["key"], "--json").json == shown
+    said = run("events", "replay", "xa3")
+    assert (said.code, "correct it where it was sent" in said.err) == (4, True)
+
+
+def test_a_good_event_sent_later_under_the_key_of_one_that_could_not_be_read_is_taken(run, take):
+    take({**EVENT, "contact": {"phone": "1"}})
+
+    assert take(EVENT) == 1
+    assert run("events", "show", "k1", "--json").json["payload"]["data"] == CART
+
+
+def test_an_event_is_shown_by_the_names_it_was_sent_with(run, take):
+    take(EVENT)
+
+    assert run("events", "show", "k1", "--json").json["payload"]["contact"] == EVENT["contact"]

@@ -79,3 +79,56 @@ def test_the_others_of_a_canary_are_released_by_whoever_resumes_it(run, launch, 
 
 def _released(run, run_id):
     return run("resume", run_id, "--release", "--reason", "Ann says so")
+
+
+CART = '{"type": "cart.abandoned", "data": {"url": "https://x.example", "items": [], "total": 1}}'
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("{oops", "--event: it is no JSON that can be read"),
+        ('{"data": {}}', "--event: type: is required"),
+        ("nowhere.json", "nowhere.json: no such file"),
+    ],
+)
+def test_an_example_event_that_cannot_be_read_is_refused_in_a_sentence(run, said, sentence):
+    refused = run("launch", RENEWAL.parent / "abandoned-cart", "--to", "+12125550142", "--event", said, **SANDBOX)
+    assert (refused.code, sentence in refused.err) == (2, True), refused.err
+
+
+def test_an_example_event_is_given_as_it_is_or_in_a_file(run, launch, desk):
+    path = desk.write("cart.json", CART)
+    for said in (CART, path):
+        words = (
+            "launch",
+            RENEWAL.parent / "abandoned-cart",
+            "--to",
+            "umar.irwin111@example.org",
+            "--again",
+            "--event",
+            said,
+        )
+        launched = run(*words, **SANDBOX)
+        assert launched.code == 0, launched.err
+
+
+def test_the_people_of_the_last_run_are_left_out_by_its_name(run, launch):
+    first = launch("--json").json["runId"]
+    words = ("--list", "renewal", "--exclude-run", "last", "--json")
+    assert run("audience", RENEWAL, *words, **SANDBOX).json["excluded"][0]["of"] == first
+    assert launch("--again", "--exclude-run", "last", "--at", "2099-07-01T09:00").code == 0
+
+
+@pytest.mark.parametrize(("words", "about"), [(("launch", "x", "--limit", "-1"), "--limit"), (("lanch",), "lanch")])
+def test_a_slip_in_the_command_itself_is_answered_in_a_sentence_as_any_other(run, words, about):
+    said = run(*words)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert said.err.startswith("campaigns: ")
+    assert about in said.err
+
+
+def test_a_command_that_needs_more_shows_its_help_and_nothing_else(run):
+    said = run("holds")
+    assert (said.code, "campaigns:" in said.err) == (2, False)
+    assert "Usage: campaigns holds" in said.out + said.err

@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -33,7 +34,8 @@ RUN = Run(
     options={},
     contact_list_id="lst_1",
     enrolled=True,
-    created_at=NOW - timedelta(minutes=3),
+    created_at=NOW - timedelta(days=3),
+    started_at=NOW - timedelta(minutes=3),
     finished_at=None,
 )
 CHANNELS = ("sms", "email", "voice")
@@ -76,6 +78,22 @@ def test_a_status_says_how_far_how_long_and_how_much_was_accepted_by_channel():
     assert "250000 people = 50000 ready + 99000 waiting + 1000 settling + 99990 finished + 10 failed" in page
     assert "accepted in all" in page
     assert status_line(FULL).endswith("accepted 100000 sms, 100000 email, 100000 voice")
+
+
+@pytest.mark.parametrize(
+    ("run", "report", "says"),
+    [
+        ({}, {"behind_canary": 3960}, "a canary goes first: 250000 people; 3960 wait for it"),
+        ({"status": RunStatus.PAUSED}, {"reason": "too [many] failed"}, "why: too [many] failed"),
+        ({"status": RunStatus.SCHEDULED, "next_at": NOW}, {}, f"it starts at {NOW:%Y-%m-%d %H:%M} UTC"),
+        ({"open_ended": True}, {}, "closed: nobody else comes in"),
+        ({"status": RunStatus.DRAFT, "started_at": None}, {}, "draft, not started"),
+    ],
+)
+def test_a_status_says_what_the_numbers_do_not_tell(run, report, says):
+    found = replace(FULL, run=replace(RUN, **run), **report)
+    assert says in "\n".join(shown(status_page(found), width=120))
+    assert says.removeprefix("draft, ") in status_line(found)
 
 
 def test_paths_and_commands_are_never_broken_in_two():

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.cli.conftest import RENEWAL, SANDBOX
-from worker.runtime.machine import own
+from worker.runtime.machine import free_port, own
 
 
 @pytest.fixture
@@ -148,3 +148,24 @@ def test_help_is_quick(desk):
         took.append(time.monotonic() - started)
 
     assert min(took) < 0.6, took
+
+
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ({"REDIS_URL": "redis://:secret@127.0.0.1:9/0"}, "REDIS_URL: the Redis at 127.0.0.1:9 cannot be used"),
+        ({"REDIS_URL": "redis+socket:///nowhere/redis.sock"}, "the Redis at /nowhere/redis.sock cannot be used"),
+        ({"REDIS_URL": "redis://:secret@localhost:many"}, "REDIS_URL is no address of a Redis"),
+        ({"REDIS_URL": "", "DATABASE_URL": "postgresql://u:secret@127.0.0.1:9/x"}, "check DATABASE_URL"),
+    ],
+    ids=["nobody there", "no socket", "no address", "no database"],
+)
+def test_up_refuses_a_redis_or_a_database_that_does_not_answer_before_it_starts_anything(desk, run, setting, place):
+    ports = [word for name in ("--web-port", "--flower-port") for word in (name, free_port())]
+
+    said = run("up", *ports, DATA_DIR=str(desk.folder / "data"), **setting)
+
+    assert said.code == 3
+    assert place in said.err
+    assert "secret" not in said.err
+    assert list((desk.folder / "data" / "logs").iterdir()) == []

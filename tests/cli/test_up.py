@@ -19,7 +19,8 @@ pytestmark = pytest.mark.acceptance
 @pytest.fixture
 def env_file(desk):
     """What `campaigns up --sandbox` says other terminals should source; it is stopped at the end."""
-    del desk.env["DATABASE_URL"], desk.env["REDIS_URL"]
+    del desk.env["DATABASE_URL"]
+    desk.env["REDIS_URL"] = f"redis+socket://{desk.folder.resolve()}/.campaigns/sandbox/redis.sock"  # of the last time
     desk.env["SMS_PER_SECOND"] = "15"  # a minute of texts, so that there is something to pause
     ports = [word for name in ("--web-port", "--flower-port") for word in (name, str(free_port()))]
     log = desk.folder / "up.log"
@@ -44,6 +45,7 @@ def test_the_commands_of_the_readme_work_from_another_terminal(desk, env_file):
     lines = (line.partition("=") for line in env_file.read_text().splitlines())
     exports = {name.removeprefix("export "): shlex.split(value)[0] for name, _, value in lines}
     assert env_file.stat().st_mode & 0o077 == 0
+    assert {"DATABASE_URL", "DATA_DIR", "REDIS_URL"} <= exports.keys()
 
     def campaigns(*words):
         said = desk.process(*words, **exports)

@@ -13,6 +13,7 @@ from worker.domain.addresses import (
     sender_e164,
     to_e164,
     to_sms_sender,
+    why_no_timezone,
 )
 
 _WRITTEN = st.text(alphabet="+0123456789 ().-/x\u2011\u00a0'eE", max_size=25)
@@ -41,6 +42,8 @@ def test_every_way_to_write_a_number_is_one_number(written, region):
         ("212 555 0123", "", "name a default country"),
         ("555-0123", "US", "with the area code"),
         ("+1 212 555 0123 0199", "", "two numbers"),
+        ("00493090182233", "US", r"write \+ for the 00 in front"),
+        ("030 9018 2233 1", "US", "of another country"),
         ("212 555 0123 ext. 7", "US", "without extension"),
         ("2.12556E+10", "US", "scientific notation"),
         ("call me", "US", "without extension"),
@@ -118,7 +121,24 @@ def test_a_zone_is_found_whatever_its_case():
     assert is_timezone("America/New_York")
 
 
-@pytest.mark.parametrize("name", ["EST", "Etc/GMT+5", "Eastern", "America/Nowhere", "", "../etc/passwd"])
-def test_what_is_no_zone_of_a_place_is_none(name):
+@pytest.mark.parametrize("name", ["UTC", "CET", "GMT", "Etc/UTC", "Etc/GMT+5", "EST5EDT", "US/Eastern", "Japan"])
+def test_a_zone_without_a_city_is_one_too(name):
+    assert find_timezone(name.lower()) == name
+    assert is_timezone(name)
+
+
+@pytest.mark.parametrize("name", ["EST", "mst"])
+def test_a_name_that_most_who_write_it_mean_otherwise_is_refused_with_both_zones(name):
+    assert find_timezone(name) == ""
+    assert not is_timezone(name)
+    said = why_no_timezone(name)
+    assert "does not say whether there is summer time" in said
+    assert all(is_timezone(word.strip(",")) for word in said.split() if "/" in word)
+
+
+@pytest.mark.parametrize(
+    "name", ["Eastern", "America/Nowhere", "", "../etc/passwd", "localtime", "Factory", "posix/CET"]
+)
+def test_what_is_no_zone_of_the_database_is_none(name):
     assert find_timezone(name) == ""
     assert not is_timezone(name)

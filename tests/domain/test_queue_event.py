@@ -7,7 +7,15 @@ import pytest
 
 from worker.domain.campaign import Campaign
 from worker.domain.faults import Invalid
-from worker.domain.queue_event import LARGEST, QueueEvent, read_event
+from worker.domain.queue_event import (
+    LARGEST,
+    MALFORMED,
+    QueueEvent,
+    legible,
+    malformed_key,
+    read_event,
+    sent_key,
+)
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PLAIN = {"type": "cart.abandoned", "key": "k1", "contact": {"phone": "(212) 736-5000"}}
@@ -131,3 +139,20 @@ def campaign_faults(**keys):
 )
 def test_a_slip_in_a_campaigns_triggers_is_named_with_its_place(keys, says):
     assert any(says in line for line in campaign_faults(**keys))
+
+
+@pytest.mark.parametrize(
+    ("value", "type_and_key"),
+    [
+        ({"type": "order.placed", "key": "xa3", "contact": 1}, ("order.placed", "xa3")),
+        ({"type": ["a"], "key": "xa3"}, ("", "xa3")),
+        ({"type": "a", "key": "malformed:1"}, ("a", "")),
+        ({"type": "a", "key": " x"}, ("a", "")),
+        ([1], ("", "")),
+        (None, ("", "")),
+    ],
+)
+def test_type_and_key_are_read_of_an_event_whose_contents_are_wrong(value, type_and_key):
+    assert legible(value) == type_and_key
+    kept = malformed_key("d" * 64, type_and_key[1])
+    assert (kept.startswith(MALFORMED), sent_key(kept)) == (True, type_and_key[1])

@@ -8,6 +8,7 @@ from tests.runtime.house import TENANT, TEXT, House
 from worker.runtime import events
 from worker.runtime import launch as launching
 from worker.runtime.preflight import Launch
+from worker.store.document_rows import Document, DocumentType
 from worker.store.tables import enrollments, messages
 
 ABANDONED = [{"event": "cart.abandoned"}]
@@ -21,6 +22,15 @@ def listen(house: House, *actions, people=0, **campaign) -> str:
     house.run_id = launching.launch(house.rt, Launch(tenant_id=TENANT, campaign="cmp_1")).run.run_id
     house.hints.clear()
     return house.run_id
+
+
+def save_another(house: House, **changes) -> str:
+    """A second campaign that listens to the same; its id."""
+    first = house.store.find_document(TENANT, DocumentType.CAMPAIGN, "cmp_1")
+    data = {**first.data, "campaignId": "cmp_2", "name": "Another", **changes}
+    second = Document(type=DocumentType.CAMPAIGN, id="cmp_2", name="Another", data=data)
+    house.store.put_documents(TENANT, [second], house.rt.now())
+    return "cmp_2"
 
 
 def event(key="k1", kind="cart.abandoned", contact=ANN, **more) -> str:

@@ -11,6 +11,7 @@ from worker.domain.run import Canary
 from worker.runtime import guarding
 from worker.runtime import launch as launching
 from worker.runtime.hints import Work
+from worker.runtime.reports import make_report
 from worker.runtime.tick import tick
 from worker.store.errors import CanaryIsOver, NothingToRelease
 from worker.store.tables import enrollments, runs
@@ -151,3 +152,21 @@ def test_where_nobody_waits_for_a_canary_nobody_is_released(home: House, state, 
     with pytest.raises(NothingToRelease, match=why):
         launching.resume(home.rt, TENANT, home.run_id, release=True)
     assert len(changes(home)) == 1
+
+
+def test_a_report_of_a_canary_says_how_many_wait_for_it_and_the_log_names_it(house: House):
+    request = replace(house.save(TEXT, people=40), canary="10%", limit=30)
+    house.run_id = launching.launch(house.rt, request).run.run_id
+    assert changes(house)[0][2] == "a canary of 10% goes first"
+    launching.enroll(house.rt, TENANT, house.run_id)
+    house.later(minutes=2)
+
+    shown = make_report(house.rt, house.run_id).as_json()
+
+    assert 0 < shown["audience"] < 30
+    assert shown["behindCanary"] == 30 - shown["audience"]
+    assert 120 <= shown["seconds"] < 180
+    launching.pause(house.rt, TENANT, house.run_id, "ask Ann")
+    assert make_report(house.rt, house.run_id).reason == "ask Ann"
+    launching.resume(house.rt, TENANT, house.run_id, release=True)
+    assert (make_report(house.rt, house.run_id).behind_canary, make_report(house.rt, house.run_id).reason) == (None, "")

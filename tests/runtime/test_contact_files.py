@@ -157,6 +157,11 @@ def test_a_page_that_is_broken_in_the_middle_is_found_before_anything_is_importe
         open_audience(path)
 
 
+def test_names_of_columns_are_shown_without_what_a_terminal_would_obey(read):
+    with pytest.raises(UnreadableFile, match=r"The columns are: \?\[2Jname, x$"):
+        read("people.jsonl", json_lines({"\x1b[2Jname": "Ann", "x": 1}))
+
+
 def test_the_format_can_be_named_where_the_suffix_is_another(read):
     (row,) = read("export.txt", json_lines({"phone": "+12025550100"}), file_format=FileFormat.JSON_LINES)
 

@@ -257,3 +257,38 @@ def test_one_wrong_word_in_the_example_is_found_where_it_stands(tmp_path):
     assert any(
         fault.startswith(f"workflow.yaml:{line}: ") and "did you mean renewed?" in fault for fault in _faults(folder)
     )
+
+
+_LISTENING = (
+    _CAMPAIGN
+    + """\
+triggers:
+  - event: cart.abandoned
+    condition: event.dta.total > 20
+cancelOn:
+  - event: order.placed
+    condition: strt.data.id == 1
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "others"),
+    [
+        (_WORKFLOW, []),
+        (_WORKFLOW.replace("renewal", "other"), ["campaign.yaml:2: workflowId: there is no workflow renewal"]),
+        (
+            _WORKFLOW.replace("actions:", "action:"),
+            ["workflow.yaml:4: states.text.action: is not a key of this object"],
+        ),
+    ],
+)
+def test_a_condition_of_a_trigger_is_at_fault_where_it_stands_whatever_else_is(written, workflow, others):
+    found = _faults(written(campaign_yaml=_LISTENING, workflow_yaml=workflow))
+
+    conditions = [
+        "campaign.yaml:7: triggers.0.condition: event has no dta (write event.data)",
+        "campaign.yaml:10: cancelOn.0.condition: there is no strt here (did you mean start?)",
+    ]
+    assert [fault.partition(" (")[0] for fault in found if fault not in conditions] == others
+    assert [fault for fault in found if fault in conditions] == conditions

@@ -16,7 +16,7 @@ from worker.runtime.errors import CannotLaunch
 from worker.schema.errors import Forbidden
 from worker.schema.scopes import Actor
 from worker.store.document_rows import Document, DocumentType
-from worker.store.errors import AlreadyStarted, NotStarted
+from worker.store.errors import AlreadyRunning, AlreadyStarted, IllegalTransition, NotStarted
 from worker.store.tables import enrollments, messages
 
 WEEKS = 21 * 24
@@ -235,8 +235,22 @@ def test_a_scheduled_run_that_is_blocked_at_its_moment_fails_and_its_supervisors
 
 
 def test_a_scheduled_run_keeps_the_warnings_of_its_start(home):
-    scheduled(home, people=[person(1), person(2, fields={"firstName": None})])
+    scheduled(home, said={"despite_failures": True}, people=[person(1), person(2, fields={"firstName": None})])
     at_its_moment(home)
     assert home.status() == RunStatus.RUNNING
     [change] = [one for one in home.store.run_changes(TENANT, home.run_id) if one.after == "running"]
     assert change.reason.startswith("on time; warning: 1 of the 2 people looked at have no contact.firstName")
+
+
+def test_a_draft_beside_a_run_over_its_people_is_told_how_it_could_start(home):
+    kept(home)
+    launching.launch(home.rt, home.save(TEXT, people=2))
+    with pytest.raises(AlreadyRunning, match="cancel it, or cancel the draft and launch anew with --again"):
+        start(home)
+
+
+def test_what_has_ended_is_said_to_be_final(home):
+    kept(home)
+    launching.cancel(home.rt, TENANT, home.run_id)
+    with pytest.raises(IllegalTransition, match="is cancelled and cannot become paused: cancelled is final"):
+        launching.pause(home.rt, TENANT, home.run_id)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tests.runtime.events_desk import entered, event, fate, listen, send, texts
 from tests.runtime.house import TENANT, TEXT, House, person, until
+from worker.domain.queue_event import sent_key
 from worker.runtime import events
 from worker.store import event_effects
 from worker.store.dialect import turn
@@ -208,3 +209,18 @@ def test_a_workflow_that_waits_for_an_event_goes_on_when_it_comes(house: House):
     assert len(house.ledger()) == 1
     assert fate(house, "k3").note == f"told {house.run_id}"
     assert json.loads(texts(house)[0].content)["body"] == "Thanks for 2"
+
+
+def test_what_could_not_be_read_is_found_by_the_key_of_its_sender_until_a_good_one_comes(house: House):
+    listen(house)
+    send(house, event("xa3", contact={"phone": "1"}), event("xa3", contact={"phone": "12"}), "{}")
+
+    dead = fate(house, "xa3")
+    assert (dead.status, dead.type, sent_key(dead.key)) == (EventStatus.DEAD, "cart.abandoned", "xa3")
+    assert fate(house, dead.key) == dead
+    assert fate(house, "a3") is None
+    assert house.store.get_event("another", "xa3") is None
+    assert (house.store.count_unread_events(TENANT), house.store.count_unread_events("another")) == (3, 0)
+
+    assert send(house, event("xa3")) == 1
+    assert (fate(house, "xa3").key, fate(house, "xa3").status) == ("xa3", EventStatus.APPLIED)

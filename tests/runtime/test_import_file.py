@@ -3,6 +3,7 @@
 import csv
 import gc
 import itertools
+import os
 import sys
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from worker.runtime.import_batches import batches
 from worker.runtime.import_file import import_file
 from worker.runtime.importing import open_audience
 from worker.runtime.settings import Settings
-from worker.store.document_tables import contact_list_members
+from worker.store.document_tables import contact_list_members, contacts
 from worker.store.errors import ImportOvertaken
 from worker.store.facade import Store
 from worker.store.rows import ImportCounts
@@ -77,6 +78,11 @@ def killed_after(batches, rt, path, **options):
     other.close()
 
 
+def _everybody(rt):
+    with rt.store.engine.connect() as conn:
+        return set(conn.execute(select(contacts.c.contact_id, contacts.c.phone, contacts.c.email, contacts.c.fields)))
+
+
 def rejected(path):
     with path.with_suffix(".rejects").open(encoding="utf-8-sig", newline="") as file:
         return [(row["rejectedRow"], row["rejectedReason"]) for row in csv.DictReader(file)]
@@ -89,7 +95,7 @@ def test_every_row_is_counted_and_whoever_is_new_is_on_the_list(rt, people):
     assert result.counts == ImportCounts(new=28)
     assert len(members(rt)) == 28
     assert [row for row, _ in rejected(people)] == ["13", "21"]
-    assert rejected(people)[0][1] == "is a duplicate of row 3: same phone"
+    assert rejected(people)[0][1].startswith("is a duplicate of row 3: same phone; ")
 
 
 @pytest.mark.parametrize("batches", [1, 3, 5])
@@ -203,6 +209,29 @@ def test_a_refused_file_imports_nothing(rt, people):
     assert not people.with_suffix(".rejects").exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [
+        ("people.csv", "would overwrite the file itself"),
+        ("missing/x.csv", "there is no folder"),
+        (".", "is a folder"),
+    ],
+)
+def test_where_rejected_rows_cannot_go_is_said_before_the_file_is_read(rt, people, monkeypatch, place, remedy):
+    monkeypatch.setattr(importing, "open_audience", lambda *_, **__: pytest.fail("the file was read"))
+
+    with pytest.raises(UnreadableFile, match=remedy):
+        load(rt, people, rejects=people.parent / place)
+
+
+def test_rejected_rows_can_be_thrown_away(rt, people):
+    people.write_text("phone\n+12025550100\n")
+    (people.parent / "nowhere").symlink_to(os.devnull)
+
+    assert load(rt, people, rejects=people.parent / "nowhere").rejected == 0
+    assert (people.parent / "nowhere").is_symlink()
+
+
 def test_afterwards_the_interpreter_is_as_it_was(rt, people):
     before = (sys.getswitchinterval(), gc.get_threshold())
 
@@ -240,3 +269,53 @@ def test_a_file_of_nothing_but_rejected_rows_is_not_kept_in_memory(rt, people):
     sizes = [len(batch.rejects) for batch in batches(open_audience(people), 5)]
 
     assert sizes == [5, 5, 5, 5, 3]
+
+
+def test_what_is_left_out_of_rows_that_are_taken_is_told_by_column(rt, people):
+    lines = [f"{'123' if n < 9 else '1' * 30},p{n}@example.com,,en_US" for n in range(10)]
+    people.write_text(
+        "phone,email,homephone,language\n" + "\n".join(lines) + "\n+12025550100,a@,12,x y\n+12025550101,b@x.org,,\n"
+    )
+
+    result = load(rt, people)
+
+    assert (result.accepted, result.rejected) == (12, 0)
+    assert [(item.column, item.rows, item.first) for item in result.left_out] == [
+        ("phone", 11, (2, 3, 4, 5, 6)),
+        ("email", 1, (12,)),
+        ("language", 1, (12,)),
+    ]
+    assert (
+        "\n11 rows were taken without a phone number that cannot be read (rows 2, 3, 4, 5, 6, …): it mostly has too few"
+        " digits for a phone number; write it in full, with the area code; is --region the country of these numbers?\n"
+        "1 row was taken without an email address that cannot be read (row 12): it is not an email"
+    ) in result.sentence()
+    assert result.as_json()["leftOut"][1] == {
+        "column": "email",
+        "rows": 1,
+        "firstRows": [12],
+        "mostly": "is not an email address; it has the form name@example.com",
+    }
+
+
+@pytest.mark.parametrize("large", [0, 1 << 30], ids=["in a process", "in a thread"])
+def test_an_import_that_goes_on_tells_of_what_was_left_out_before(rt, people, monkeypatch, large):
+    monkeypatch.setattr(importing, "LARGE", large)
+    people.write_text(people.read_text().replace("+1202555010", "555010"))
+    killed_after(4, rt, people)
+
+    result = load(rt, people)
+
+    assert result.resumed_after > 0
+    assert [(item.rows, item.first) for item in result.left_out] == [(11, (2, 3, 4, 5, 6))]
+
+
+def test_a_rejected_duplicate_that_is_imported_again_changes_nobody(rt, people):
+    load(rt, people)
+    before = _everybody(rt)
+    people.with_suffix(".rejects").rename(people.with_name("again.csv"))
+
+    result = load(rt, people.with_name("again.csv"))
+
+    assert (result.accepted, result.rejected) == (0, 2)
+    assert _everybody(rt) == before

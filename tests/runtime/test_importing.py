@@ -100,7 +100,8 @@ def test_two_columns_of_one_name_are_refused(audience):
         ("C1,Ann,,,,,", "neither phone nor email"),
         ("C1,Ann,555-0123,,US,,", "with the area code"),
         ("C1,Ann,020 7946 0123,,Britain,,", "two letters of ISO 3166"),
-        ("C1,Ann,+12125550123,,,Eastern,", "no zone of the IANA database"),
+        ("C1,Ann,+12125550123,,,Eastern,", "timezone is no zone of the IANA database"),
+        ("C1,Ann,+12125550123,,,EST,", "timezone does not say whether there is summer time; write America/New_York"),
         ("C1,Ann,+12125550123,,,,maybe", "opt-out cannot be understood"),
         ("C1,Ann,+12125550123", "has 3 columns where the header has 7"),
         ("C1,Ann,Lee,+12125550123,,,,", "needs quotes"),
@@ -137,7 +138,7 @@ def test_a_broken_number_beside_a_good_mailbox_is_a_note(audience):
 
     assert isinstance(row, Imported)
     assert row.contact.phone == ""
-    assert "area code" in row.notes[0]
+    assert "area code" in row.notes[0].why
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_the_same_person_twice_is_one_contact(audience, second, what):
 
     assert isinstance(first, Imported)
     assert isinstance(twin, Rejected)
-    assert twin.reason == f"is a duplicate of row 2: same {what}"
+    assert twin.reason.startswith(f"is a duplicate of row 2: same {what}; ")
 
 
 @pytest.mark.parametrize(
@@ -227,12 +228,38 @@ def test_a_named_encoding_is_taken_at_its_word(tmp_path):
         open_audience(path, encoding="utf-9")
 
 
-def test_what_is_no_text_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (b"PK\x03\x04\x14\x00\x06\x00" * 50, "is a workbook or an archive; save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 50, "is a workbook"),
+        (b"\x1f\x8b\x08phone", "is compressed"),
+        (b"PAR1\x15\x04", "--format parquet"),
+        (b"\x7fELF\x00\x00\x01\x02\x00" * 50, "is not text"),
+        (b"\x1b[2Jphone,name\x07\nx,y\n", "is not text"),
+    ],
+    ids=["workbook", "old workbook", "gzip", "parquet", "program", "control characters"],
+)
+def test_what_is_no_text_is_refused_with_what_to_do(tmp_path, content, remedy):
     path = tmp_path / "people.csv"
-    path.write_bytes(b"PK\x03\x04\x00\x00\x01\x02\x00" * 50)
+    path.write_bytes(content)
 
-    with pytest.raises(UnreadableFile, match="is not text"):
+    with pytest.raises(UnreadableFile, match=remedy) as refusal:
         open_audience(path)
+
+    assert str(refusal.value).isprintable()
+
+
+def test_a_cell_beyond_every_limit_costs_its_row_and_says_why(audience):
+    bad, good = audience(f"C1,{'x' * 140_000},+12125550123,,,,", "C2,Ben,+12125550124,,,,")
+
+    assert (bad.row, good.row) == (2, 3)
+    assert "has a cell of more than 131,072 characters; is a quote not closed" in bad.reason
+
+
+def test_a_header_beyond_every_limit_says_why(audience):
+    with pytest.raises(UnreadableFile, match=r"people\.csv: the first line has a cell of more than 131,072 characters"):
+        audience("C1", header=f"phone,{'x' * 140_000}")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n"])

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from tests.runtime.house import CALL, MAIL, TENANT, TEXT, person
+from worker.domain.audience import Audience
 from worker.domain.run import RunStatus
 from worker.runtime.definitions import load_definitions
 from worker.runtime.errors import CannotLaunch, NotFound
 from worker.runtime.hints import Work
-from worker.runtime.launch import enroll, launch
+from worker.runtime.launch import enroll, launch, start
 from worker.runtime.saving import save_definitions
 from worker.runtime.settings import BadSettings, load_settings
 from worker.store.document_rows import Document, DocumentType
@@ -38,6 +39,11 @@ def test_what_is_wrong_with_the_campaign_is_said(house, campaign, reason):
 
 def test_an_empty_list_is_refused(house):
     assert reasons(house, house.save(TEXT, people=0)) == ["the contact list 'people' is empty; import contacts first"]
+
+
+def test_a_launch_over_nobody_names_the_command_that_counts_why(house):
+    request = replace(house.save(TEXT), audience=Audience(segment="firstName:Nobody"))
+    assert reasons(house, request) == ["nobody belongs to the audience; `campaigns audience` counts why"]
 
 
 def test_a_template_that_asks_for_what_nobody_has_is_refused(house):
@@ -186,3 +192,13 @@ def test_times_that_would_allow_a_second_send_are_refused(monkeypatch, tmp_path,
 
     with pytest.raises(BadSettings, match=remedy):
         load_settings()
+
+
+def test_a_launch_of_whom_many_would_fail_is_made_where_that_is_said_also_once_it_was_a_draft(house):
+    request = house.save(TEXT, people=[person(1), person(2, fields={})])
+    assert "1 of the 2 people looked at have no contact.firstName" in reasons(house, request)[0]
+
+    drafted = launch(house.rt, replace(request, despite_failures=True, draft=True)).run
+    [warning] = start(house.rt, TENANT, drafted.run_id)
+
+    assert "1 of the 2 people looked at have no contact.firstName" in warning

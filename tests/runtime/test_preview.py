@@ -107,15 +107,25 @@ def test_a_message_that_cannot_be_made_says_why(rt):
 
 
 def test_what_some_people_lack_is_a_warning_and_what_all_lack_stands_in_the_way(rt):
-    put(rt, person(1), person(2, fields={"plan": None}))
+    put(rt, *(person(n) for n in range(5, 9)), person(2, fields={"plan": None}))
     some = look(rt)
     put(rt, person(3, "vip", fields={"plan": None}))
     nobody = look(rt, lists=("vip",))
     assert (len(some.warns), some.blocks) == (1, ())
-    assert "1 of the 2 people looked at have no contact.plan, which states.begin.actions.0.message" in some.warns[0]
+    assert "1 of the 5 people looked at have no contact.plan, which states.begin.actions.0.message" in some.warns[0]
     assert some.as_json()["lacking"] == {"contact.plan": 1}
     [block] = nobody.blocks
     assert block.startswith("nobody in the audience has contact.plan")
+
+
+def test_what_more_people_lack_than_the_guard_lets_fail_stands_in_the_way_unless_it_is_meant(rt):
+    put(rt, *(person(n) for n in range(3)), person(3, fields={"plan": None}))
+    [block] = look(rt).blocks
+    assert "1 of the 4 people looked at have no contact.plan" in block
+    assert "more than the 0.2 of guard.failureRate; narrow the audience, or say --despite-failures" in block
+    for guard in ({"failureRate": 0.25}, {"failureRate": "off"}, "off"):
+        rt.schema.update(rt.actor, "campaign", "cmp_1", {"guard": guard})
+        assert (look(rt).blocks, len(look(rt).warns)) == ((), 1)
 
 
 def test_an_audience_above_its_bound_is_refused_with_the_number(rt):
@@ -140,6 +150,14 @@ def test_a_segment_that_matches_everybody_is_refused_unless_all_are_meant(rt):
     assert look(rt, segment="firstName:N1").blocks == ()
 
 
+def test_a_segment_that_leaves_out_hardly_anybody_is_refused_with_both_numbers(rt):
+    rt.store.import_contacts(TENANT, "people", [person(n)[1] for n in range(101)], rt.now())
+    [block] = look(rt, segment="NOT firstName:N1").blocks
+    assert block.startswith("the segment matches 100 of the 101 contacts; narrow it")
+    assert look(rt, segment="NOT firstName:N1", everyone=True).blocks == ()
+    assert look(rt, segment="NOT firstName:(N1 OR N2)").blocks == ()
+
+
 def test_an_attribute_that_nobody_has_is_a_warning(rt):
     put(rt, person(1), person(2))
     [warning] = look(rt, segment="firstName:N1 AND NOT optdOut:true").warns
@@ -161,6 +179,11 @@ def test_what_a_launch_leaves_out_and_what_the_campaign_leaves_out_add_up(rt):
         ({"lists": ("vip",), "segment": "plan:silver"}, 1, ""),
         ({"exclude_lists": ("people",)}, 1, ""),
         ({"people": ("n1@example.com",)}, 1, ""),
+        (
+            {"people": ("n1@example.com",), "lists": ("vip",)},
+            1,
+            "the lists 'vip' are not used: people were named, whatever lists they are on",
+        ),
     ],
 )
 def test_who_a_launch_names_takes_the_place_of_the_whole_audience_and_it_says_what_goes(rt, said, people, unused):
@@ -174,7 +197,7 @@ def test_who_a_launch_names_takes_the_place_of_the_whole_audience_and_it_says_wh
 
 def test_an_audience_of_nobody_is_refused(rt):
     put(rt, person(1))
-    assert "nobody belongs" in look(rt, segment="plan:silver").blocks[0]
+    assert look(rt, segment="plan:silver").blocks == ("nobody belongs to the audience",)
 
 
 def test_names_that_lead_nowhere_are_said_before_anything_is_counted(rt):

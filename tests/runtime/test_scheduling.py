@@ -357,6 +357,18 @@ def test_whose_morning_has_passed_by_more_than_the_grace_is_skipped_with_the_rea
     assert len(home.ledger()) == 2, "Berlin, an hour and a half late, and UTC, half an hour late"
 
 
+def test_a_launch_says_how_many_a_wave_under_way_does_not_reach_any_more(home):
+    set_clock(home, 2027, 3, 1, 9, 30)
+    warned = launching.launch(home.rt, replace(home.save(TEXT, schedule=MORNING, people=around()), again=False))
+    home.run_id = warned.run.run_id
+    [said] = [one for one in warned.warns if "not reached" in one]
+    assert said.startswith("2 of the 6 people are not reached: where they live its moment has passed")
+    tick_at(home, 2027, 3, 1, 9, 30)
+    [logged] = changes(home)
+    assert said in logged
+    assert "on time" not in logged
+
+
 def test_the_waves_of_two_days_overlap_and_nobody_is_forgotten(home):
     launch(home, 2027, 2, 28, 12, schedule={"cron": "0 9 * * *", "timezone": "contact"}, people=around())
     for hours in range(50):
@@ -544,6 +556,12 @@ def test_a_draft_by_dates_looks_once_it_is_started(home):
     launching.start(home.rt, TENANT, home.run_id)
     home.play()
     assert len(home.rows(enrollments)) == 1
+
+
+def test_a_second_launch_by_dates_is_told_that_the_first_one_takes_them(home):
+    launch(home, 2027, 3, 1, 12, schedule=VISITS, people=[visitor(1, "2027-03-05")])
+    with pytest.raises(CannotLaunch, match=f"{home.run_id} of this campaign is running and takes its dates"):
+        launch(home, 2027, 3, 1, 13, schedule=VISITS)
 
 
 def test_a_canary_has_no_meaning_where_people_come_by_their_dates(home):

@@ -236,8 +236,8 @@ def test_a_run_enrolls_whom_a_preview_counts(four):
 
 def test_a_guard_looks_no_further_than_it_must(four):
     assert [four.audience_is_over(TENANT, selection(include=GOLD), most) for most in (2, 3)] == [True, False]
-    assert not four.segment_is_everybody(TENANT, GOLD)
-    assert four.segment_is_everybody(TENANT, Attribute(FieldKind.KEYWORD, Exists("plan")))
+    assert [four.segment_leaves_out(TENANT, Not(GOLD), share) for share in (0.25, 1)] == [(4, 2), (4, 3)]
+    assert four.segment_leaves_out(TENANT, Attribute(FieldKind.KEYWORD, Exists("plan")), 1) == (4, 0)
     assert four.nobody_has(TENANT, ["plan", "pln", "plan"]) == ("pln",)
 
 

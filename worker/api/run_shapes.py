@@ -63,6 +63,7 @@ LAUNCH: Final = Content(
             "replace": _FLAG,
             "again": _FLAG,
             "everyone": _FLAG,
+            "despiteFailures": _FLAG,
         },
         "additionalProperties": False,
     },
@@ -137,8 +138,19 @@ CHANGED_RUN: Final = Content(
 )
 RUNS: Final = _page(_object(**_RUN), _EXAMPLE)
 RUN: Final = Content(
-    schema=_object(**_RUN, audience={"type": "integer"}, enrollments={"type": "object"}, messages={"type": "object"}),
-    example=_EXAMPLE | {"audience": 1000, "enrollments": {"waiting": 1000}, "messages": {"accepted": {"sms": 990}}},
+    schema=_object(
+        **_RUN,
+        reason={"type": "string", "description": "Why it was stopped, where it was."},
+        seconds={"type": ["number", "null"], "description": "Since its start, up to its end; null: not started."},
+        closed={"type": "boolean", "description": "It was open to events or dates, and lets nobody else in."},
+        behindCanary={"type": ["integer", "null"], "description": "People who wait for its canary; null: it has none."},
+        audience={"type": "integer"},
+        enrollments={"type": "object"},
+        messages={"type": "object"},
+    ),
+    example=_EXAMPLE
+    | {"reason": "", "seconds": 60.0, "closed": False, "behindCanary": None}
+    | {"audience": 1000, "enrollments": {"waiting": 1000}, "messages": {"accepted": {"sms": 990}}},
 )
 RUN_CHANGES: Final = _page(
     _object(

@@ -32,7 +32,7 @@ from worker.store.errors import NotFound as NoSuchRow
 from worker.store.errors import NotNow
 
 RUNS: Final = "/runs"
-_FLAGS: Final = ("draft", "replace", "again", "everyone")
+_FLAGS: Final = ("draft", "replace", "again", "everyone", "despiteFailures")
 _KEYS: Final = ("audience", "limit", "canary", "speed", *_FLAGS)
 _FASTEST: Final = 1_000_000
 
@@ -173,6 +173,7 @@ def _read(rt: Runtime, campaign_id: str, data: Mapping[str, Any]) -> Launch:
         replace=data.get("replace", False),
         again=data.get("again", False),
         everyone=data.get("everyone", False),
+        despite_failures=data.get("despiteFailures", False),
     )
 
 

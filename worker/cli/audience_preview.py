@@ -21,6 +21,7 @@ from worker.cli.launches import (
     Segment,
     audience_of,
     campaign_of,
+    with_runs,
 )
 from worker.cli.output import AsJson, console, show
 from worker.cli.tables import plain_table
@@ -74,7 +75,7 @@ def audience(
         request = Launch(
             tenant_id=rt.settings.tenant_id,
             campaign=campaign_id,
-            audience=said,
+            audience=with_runs(rt, said),
             documents=documents,
             everyone=everyone,
         )

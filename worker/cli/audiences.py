@@ -22,7 +22,9 @@ def import_contacts(
         typer.Argument(metavar="FILE", help="A CSV, JSON Lines or Parquet file of people.", show_default=False),
     ],
     *,
-    contact_list: Annotated[str, typer.Option("--list", help="Name of the contact list; default: the file's.")] = "",
+    contact_list: Annotated[
+        str | None, typer.Option("--list", help="Name of the contact list; default: the file's.", show_default=False)
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,6 +54,8 @@ def import_contacts(
 
     campaigns import kunden.csv --region DE --encoding cp1252 --map "Tarif 2026=plan"
     """
+    if contact_list is not None and not contact_list.strip():
+        raise Stop("--list: a contact list needs a name; give one, or leave --list out", Exit.BAD_INPUT)
     called = _called(columns or [])
     with open_runtime() as rt, _bar(file, shown=not as_json) as progress:
         result = import_file(

@@ -10,7 +10,7 @@ from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint
 from worker.runtime.logs import configure_logging
 from worker.runtime.machine import require_writable
-from worker.runtime.settings import Settings, load_settings
+from worker.runtime.settings import load_settings
 from worker.schema import tokens
 from worker.schema.scopes import scope_of
 from worker.store.facade import Store
@@ -21,7 +21,7 @@ def open_runtime() -> Iterator[Runtime]:
     """A runtime for one command. A database file is migrated; a server's must have been, by `campaigns migrate`."""
     settings = load_settings()
     configure_logging(settings)
-    with open_store(settings) as store:
+    with open_store(settings.database_url) as store:
         if settings.database_url.startswith("sqlite"):
             store.migrate()
         store.check_schema()
@@ -36,9 +36,9 @@ def open_runtime() -> Iterator[Runtime]:
 
 
 @contextmanager
-def open_store(settings: Settings) -> Iterator[Store]:
+def open_store(database_url: str) -> Iterator[Store]:
     """The database, migrated or not. The folder of a database file is made."""
-    store = Store(settings.database_url)
+    store = Store(database_url)
     try:
         url = store.engine.url
         if url.get_backend_name() == "sqlite" and url.database:

@@ -152,7 +152,7 @@ def _write_report(data_dir: Path, imported: ImportResult, report: Report, ledger
 
 def _print_last_page(out: Console, report: Report, ledger: LedgerSummary, data_dir: Path) -> None:
     faults = ", ".join(f"{name} x{count}" for name, count in sorted(ledger.faults.items()))
-    seconds = report.elapsed.total_seconds()
+    seconds = report.seconds or 0
     out.print("", outcome_table(report), "", ledger_table(report, ledger), sep="\n")
     out.print()
     say(out, f"messages that reached somebody twice: [bold]{reached_twice(ledger)}[/]")

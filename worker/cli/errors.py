@@ -36,12 +36,15 @@ def guarded(app: typer.Typer, words: Sequence[str]) -> int:
     """Run the command line on these words; return its exit code."""
     as_json = "--json" in words
     try:
-        return app(list(words), prog_name="campaigns", standalone_mode=not as_json) or Exit.OK
-    except SystemExit as end:  # how Typer ends: with help, with a message about the usage, after Ctrl-C
+        return app(list(words), prog_name="campaigns", standalone_mode=False) or Exit.OK
+    except SystemExit as end:  # how Typer ends after shell completion
         return int(end.code or Exit.OK)
-    except typer.TyperException as error:  # the message about the usage, left to us
-        return _say(Stop(error.format_message(), Exit.BAD_INPUT), as_json=as_json)
-    except KeyboardInterrupt:
+    except typer.TyperException as error:  # the message about the usage, left to us; none where help was shown instead
+        wrong = error.format_message().rstrip(".")
+        command = getattr(getattr(error, "ctx", None), "command_path", "campaigns")
+        remedy = f"; `{command} --help` shows how it is used"
+        return _say(Stop(wrong + remedy, Exit.BAD_INPUT), as_json=as_json) if as_json or wrong else Exit.BAD_INPUT
+    except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except Stop as stop:
         return _say(stop, as_json=as_json)

@@ -1,6 +1,7 @@
 """Commands on queue events: list them, look into one, replay what came to nothing.
 
-A list says nothing of what the events are about; `show` does, for who asks for one by its key.
+1. A list says nothing of what the events are about; `show` does, for who asks for one by its key.
+2. What could not be read is kept under a key of ours, and is found by the one its sender gave it as well.
 """
 
 from datetime import datetime
@@ -12,7 +13,7 @@ import typer
 from worker.cli.context import open_runtime
 from worker.cli.errors import Exit, Stop
 from worker.cli.output import AsJson, show
-from worker.domain.queue_event import MALFORMED
+from worker.domain.queue_event import MALFORMED, as_sent, sent_key
 from worker.runtime.events import replay as replay_events
 from worker.store.event_rows import EventFacts
 
@@ -40,8 +41,9 @@ def show_one(
         found = rt.store.get_event(rt.settings.tenant_id, key)
     if found is None:
         raise Stop(f"there is no event {key!r}; `campaigns events list` shows the newest", Exit.BAD_INPUT)
-    said = orjson.dumps(found.payload, option=orjson.OPT_INDENT_2).decode() if found.payload else "not kept any more"
-    show({**_facts(found), "payload": found.payload}, as_json=as_json, text=f"{_line(found)}\n{said}")
+    payload = as_sent(found.payload)
+    said = orjson.dumps(payload, option=orjson.OPT_INDENT_2).decode() if payload else "not kept any more"
+    show({**_facts(found), "payload": payload}, as_json=as_json, text=f"{_line(found)}\n{said}")
 
 
 def replay(
@@ -53,18 +55,22 @@ def replay(
     """Apply dead events anew, once what was missing is there. What could not be read has to be sent again."""
     if bool(key) == every:
         raise Stop("name the KEY of one dead event, or say --all", Exit.BAD_INPUT)
-    if key.startswith(MALFORMED):
-        raise Stop("it could not be read; correct it where it was sent, and send it again", Exit.NOT_NOW)
     with open_runtime() as rt:
         count = replay_events(rt, key)
+        found = rt.store.get_event(rt.settings.tenant_id, key) if key and not count else None
+        unread = rt.store.count_unread_events(rt.settings.tenant_id) if every else 0
+    if key.startswith(MALFORMED) or (found and found.key.startswith(MALFORMED)):
+        raise Stop("it could not be read; correct it where it was sent, and send it again", Exit.NOT_NOW)
     if key and not count:
         raise Stop(f"there is no dead event {key!r}; `campaigns events list --dead` shows them", Exit.NOT_NOW)
-    show({"replayed": count}, as_json=as_json, text=f"{count} will be applied anew")
+    stay = f"; {unread:,} could not be read and stay: correct them where they were sent" if unread else ""
+    show({"replayed": count, "unread": unread}, as_json=as_json, text=f"{count:,} will be applied anew{stay}")
 
 
 def _facts(one: EventFacts) -> dict[str, Any]:
     return {
         "key": one.key,
+        "sentKey": sent_key(one.key),
         "type": one.type,
         "status": one.status,
         "note": one.note,

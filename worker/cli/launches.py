@@ -1,8 +1,10 @@
 """`campaigns launch`: over whom, when, how carefully."""
 
+import dataclasses
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,13 +13,16 @@ from worker.cli.errors import Exit, Stop
 from worker.cli.output import AsJson, show
 from worker.domain.audience import Audience
 from worker.domain.durations import parse_duration
+from worker.domain.faults import Invalid
 from worker.engine.calendar import parse_moment
 from worker.runtime import launch as launching
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.launch import Launched
 from worker.runtime.make_run import zone_named
-from worker.runtime.preflight import Launch
+from worker.runtime.preflight import Launch, example_event
+from worker.runtime.reports import LAST, resolve_run
 from worker.runtime.saving import read_campaign
+from worker.schema import strict_json
 from worker.store.document_rows import Document
 
 Lists = Annotated[
@@ -28,7 +33,9 @@ ExcludeLists = Annotated[list[str] | None, typer.Option("--exclude-list", help="
 ExcludeSegments = Annotated[
     list[str] | None, typer.Option("--exclude-segment", help="Nobody who matches this query or saved segment.")
 ]
-ExcludeRuns = Annotated[list[str] | None, typer.Option("--exclude-run", help="Nobody who is or was in this run.")]
+ExcludeRuns = Annotated[
+    list[str] | None, typer.Option("--exclude-run", help="Nobody who is or was in this run, or in the `last` one.")
+]
 NotContacted = Annotated[str, typer.Option("--not-contacted-within", help="Nobody reached lately, like 7 days.")]
 Largest = Annotated[
     int, typer.Option(min=0, max=1_000_000_000, help="Refuse if more people than that belong; 0: as set elsewhere.")
@@ -59,6 +66,9 @@ def launch(
         list[str] | None,
         typer.Option(help="Only this person (contact id, number or mail address), to try it out; repeatable."),
     ] = None,
+    event: Annotated[
+        str, typer.Option(metavar="FILE|JSON", help="With --to: the event it begins with, `start` in templates.")
+    ] = "",
     limit: Annotated[int, typer.Option(min=0, max=1_000_000_000, help="At most so many people; 0: all.")] = 0,
     canary: Annotated[
         str, typer.Option(help="A part goes first, like 1% or 500; the rest follows if it goes well, else it pauses.")
@@ -78,6 +88,9 @@ def launch(
     again: Annotated[
         bool, typer.Option("--again", help="Even while a run of this campaign over this audience is going on.")
     ] = False,
+    despite_failures: Annotated[
+        bool, typer.Option("--despite-failures", help="Even if many lack what templates put out, and would fail.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Launch a campaign. Everything is checked first, and said; a refused launch changes nothing.
@@ -89,6 +102,8 @@ def launch(
     campaigns launch examples/renewal --list renewal
 
     campaigns launch examples/renewal --to +12125550142
+
+    campaigns launch examples/abandoned-cart --to +12125550142 --event cart.json
 
     campaigns launch "Renewal Q4" --segment "plan:gold" --exclude-list vip --canary 1%
     """
@@ -107,7 +122,7 @@ def launch(
         request = Launch(
             tenant_id=rt.settings.tenant_id,
             campaign=campaign_id,
-            audience=said,
+            audience=with_runs(rt, said),
             speed=speed,
             documents=documents,
             again=again,
@@ -117,6 +132,8 @@ def launch(
             draft=draft,
             at=_moment(at, rt.settings.default_timezone),
             everyone=everyone,
+            despite_failures=despite_failures,
+            event=_event(rt, event),
         )
         launched = launching.launch(rt, request)
         default = rt.settings.default_timezone
@@ -125,6 +142,19 @@ def launch(
     if run.status == "scheduled" and run.next_at:
         data["startsAt"] = run.next_at.isoformat()
     show(data | {"warnings": list(launched.warns)}, as_json=as_json, text=_text(launched, default))
+
+
+def _event(rt: Runtime, said: str) -> Mapping[str, Any] | None:
+    """The event of `--event`, which is JSON or a file of it. Raises Stop."""
+    if not said:
+        return None
+    try:
+        text = said if said.lstrip().startswith("{") else Path(said).read_text(encoding="utf-8")
+        return example_event(rt, strict_json.read(text))
+    except Invalid as error:
+        raise Stop(f"--event: {'; '.join(map(str, error.faults))}", Exit.BAD_INPUT) from None
+    except ValueError as error:
+        raise Stop(f"--event: it is no JSON that can be read: {error}", Exit.BAD_INPUT) from None
 
 
 def _moment(said: str, timezone: str) -> datetime | None:
@@ -154,6 +184,12 @@ def campaign_of(rt: Runtime, said: str) -> tuple[str, tuple[Document, ...]]:
     """The campaign an argument names, and the definitions that come with it where it is a file or folder."""
     path = Path(said)
     return read_campaign(rt, path) if path.exists() else (said, ())
+
+
+def with_runs(rt: Runtime, said: Audience) -> Audience:
+    """With the id of the latest run for `last`, which later would be another one. Raises NotFound."""
+    runs = (resolve_run(rt, run) if run == LAST else run for run in said.exclude_runs)
+    return dataclasses.replace(said, exclude_runs=tuple(runs))
 
 
 def audience_of(

@@ -14,9 +14,8 @@ from typing import NoReturn, Self
 
 from channels.sandbox.settings import ACCOUNT_SID, API_KEY, AUTH_TOKEN
 from worker.cli.context import open_store
-from worker.runtime.embedded import start_redis
+from worker.runtime.embedded import is_ours, require_redis, start_redis
 from worker.runtime.machine import free_port
-from worker.runtime.settings import load_settings
 from worker.runtime.stack import WORKERS, program
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 
@@ -26,7 +25,7 @@ PORTS = {"web": 0, "sandbox": 0, "flower": int(os.environ.get("FLOWER_PORT", "55
 
 
 class LocalSystem:
-    """Redis (unless REDIS_URL is set), the sandbox if asked for, HTTP, workers, beat, Flower.
+    """Redis (unless another one is set), the sandbox if asked for, HTTP, workers, beat, Flower.
 
     `env` is given to all of them, and to this process. `sandbox_options` None: no sandbox, the providers of the
     settings are used. A port that is taken is replaced by a free one. Nobody else may use `data_dir`: `machine.own`.
@@ -79,16 +78,30 @@ class LocalSystem:
             self.watch()
             time.sleep(0.5)
 
+    def _starts_redis(self) -> bool:
+        """Whether the Redis is to be ours. Raises NoRedis if it is another one that does not answer."""
+        url = os.environ.get("REDIS_URL", "")
+        if not url or is_ours(url, self._data_dir):
+            return True
+        require_redis(url)
+        self._export(REDIS_URL=url)
+        return False
+
+    def _prepare_database(self) -> None:
+        """Migrate the database that is set, else one of ours. Raises what says that it cannot be used."""
+        url = os.environ.get("DATABASE_URL") or f"sqlite:///{self._data_dir / 'campaigns.db'}"
+        self._export(DATABASE_URL=absolute(url))
+        with open_store(url) as store:
+            store.migrate()
+
     def _start(self) -> None:
         self._export(**self.exports)
-        if "REDIS_URL" not in os.environ:
+        starts_redis = self._starts_redis()
+        self._prepare_database()
+        if starts_redis:
             self._export(REDIS_URL=start_redis(self._supervisor, self._data_dir))
-        if "DATABASE_URL" not in os.environ:
-            self._export(DATABASE_URL=f"sqlite:///{(self._data_dir / 'campaigns.db').resolve()}")
         if self._sandbox_options is not None:
             self._start_sandbox(self._sandbox_options)
-        with open_store(load_settings()) as store:
-            store.migrate()
         self._supervisor.start(program("web", f"--port {self._ports['web']}"))
         for name in (*WORKERS, "beat"):
             self._supervisor.start(program(name))
@@ -129,6 +142,15 @@ class LocalSystem:
                 connection.close()
 
         wait_until(answers, seconds=20, what=f"{name} to answer")
+
+
+def absolute(database_url: str) -> str:
+    """The same database as it is called in every folder: a file by its whole path."""
+    scheme = "sqlite:///"
+    file, mark, options = database_url.removeprefix(scheme).partition("?")
+    if not database_url.startswith(scheme) or not file or file.startswith((":", "file:")):
+        return database_url
+    return f"{scheme}{Path(file).resolve()}{mark}{options}"
 
 
 @contextmanager

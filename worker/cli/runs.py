@@ -11,6 +11,7 @@ from worker.cli.errors import Exit, Stop
 from worker.cli.live import looks, watch_run
 from worker.cli.output import AsJson, console, show
 from worker.cli.tables import outcome_table, status_page
+from worker.domain.run import RunStatus
 from worker.runtime import launch as launching
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.reports import make_report, resolve_run
@@ -37,7 +38,8 @@ def status(
             return
         found = list(looks(rt, run_id))[-1] if watch else make_report(rt, run_id)
     if as_json:
-        show(found.as_json(), as_json=True, text="")
+        starts = found.run.next_at if found.run.status is RunStatus.SCHEDULED else None
+        show(found.as_json() | ({"startsAt": starts.isoformat()} if starts else {}), as_json=True, text="")
     else:
         console().print(status_page(found))
 

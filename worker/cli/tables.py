@@ -1,16 +1,18 @@
 """Pages for people: where a run is, and what it came to. They fit into 80 columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from rich import box
 from rich.console import Group
+from rich.markup import escape
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from worker.domain.attempt import MessageStatus
 from worker.domain.enrollment import EnrollmentStatus
+from worker.domain.run import RunStatus
 from worker.runtime.reports import Report
 
 _BAR_WIDTH = 60
@@ -21,6 +23,7 @@ def status_page(report: Report) -> Group:
     bar = ProgressBar(total=max(1, report.counts.audience), completed=report.done, width=_BAR_WIDTH)
     return Group(
         f"[bold]{report.run.run_id}[/] of {report.run.campaign_id}: {report.run.status}, {_clock(report.elapsed)}",
+        *(escape(note) for note in _notes(report)),
         people_line(report),
         Padding(bar, (0, 0, 1, 0), expand=False),
         _message_table(report),
@@ -31,7 +34,20 @@ def status_page(report: Report) -> Group:
 def status_line(report: Report) -> str:
     """The same in one line, for logs and pipes."""
     accepted = listed(report.accepted()) or "nothing yet"
-    return f"{_clock(report.elapsed)} {report.run.status}: {people_line(report)}; accepted {accepted}"
+    notes = "".join(f"{note}; " for note in _notes(report))
+    return f"{_clock(report.elapsed)} {report.run.status}: {notes}{people_line(report)}; accepted {accepted}"
+
+
+def _notes(report: Report) -> Iterator[str]:
+    """What of a run the numbers do not tell."""
+    if report.run.status is RunStatus.SCHEDULED and report.run.next_at:
+        yield f"it starts at {report.run.next_at:%Y-%m-%d %H:%M} UTC"
+    if report.reason:
+        yield f"why: {report.reason}"
+    if report.behind_canary is not None:
+        yield f"a canary goes first: {report.counts.audience} people; {report.behind_canary} wait for it"
+    if report.closed:
+        yield "closed: nobody else comes in"
 
 
 def people_line(report: Report) -> str:
@@ -83,8 +99,8 @@ def _table(title: str, first: str) -> Table:
     return table
 
 
-def _clock(elapsed: timedelta) -> str:
-    return str(timedelta(seconds=int(elapsed.total_seconds())))
+def _clock(elapsed: timedelta | None) -> str:
+    return "not started" if elapsed is None else str(timedelta(seconds=int(elapsed.total_seconds())))
 
 
 def falling(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -1,7 +1,8 @@
 """`campaigns up`: the whole system on one machine, until Ctrl-C.
 
 1. A system with a sandbox has a folder of its own and takes no database from .env: it never meets the real runs.
-2. What other terminals need to talk to it stands in a file, for as long as it runs.
+2. What other terminals need to talk to it stands in a file, for as long as it runs: every setting that is set but the
+   secrets, and those of the sandbox.
 """
 
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from worker.cli.local import LocalSystem, stoppable
 from worker.cli.output import console, offer, say
@@ -23,7 +25,8 @@ SANDBOX_SPEED = "20"
 """How much faster than real ones its messages and calls live: rehearsals are short."""
 SANDBOX_CALLS_PER_SECOND = "100"
 """Unless another rate is set. At one call a second, Twilio's default, a rehearsal would be about nothing else."""
-
+_NEEDS_A_SECRET = {"alert_webhook_url"}
+"""Settings that are wrong without a secret, which other terminals are not told; only workers use them."""
 
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 
@@ -42,7 +45,7 @@ def up(
     data_dir = settings.data_dir / "sandbox" if sandbox else settings.data_dir
     ports = {"web": web_port, "flower": flower_port} | ({"sandbox": SANDBOX_PORT} if sandbox else {})
     options = ("--speed", SANDBOX_SPEED) if sandbox else None
-    env = _rehearsal(settings) if sandbox else _services(settings)
+    env = _shared(settings, sandbox=sandbox)
     out = console()
     with stoppable(), own(data_dir):
         for port in ports.values():
@@ -59,15 +62,16 @@ def up(
             system.run_until_stopped()
 
 
-def _rehearsal(settings: Settings) -> dict[str, str]:
-    chosen = "calls_per_second" in settings.model_fields_set
-    return {} if chosen else {"CALLS_PER_SECOND": SANDBOX_CALLS_PER_SECOND}
-
-
-def _services(settings: Settings) -> dict[str, str]:
-    """The database and the broker that are set, in the environment or in .env; for the others we start our own."""
-    chosen = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
-    return {name: value for name, value in chosen.items() if name.lower() in settings.model_fields_set}
+def _shared(settings: Settings, *, sandbox: bool) -> dict[str, str]:
+    """What is set, in the environment or in .env, by name; no secrets. What is missing of services we start."""
+    chosen = {name: getattr(settings, name) for name in sorted(settings.model_fields_set - _NEEDS_A_SECRET)}
+    env = {name.upper(): str(value) for name, value in chosen.items() if not isinstance(value, SecretStr | None)}
+    env["DATA_DIR"] = str(settings.data_dir.resolve())
+    if not sandbox:
+        return env
+    from_env_file = {name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)}
+    kept = {name: value for name, value in env.items() if name not in from_env_file}
+    return {"CALLS_PER_SECOND": SANDBOX_CALLS_PER_SECOND} | kept
 
 
 @contextmanager

@@ -25,6 +25,14 @@ REGIONS: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _NUMBER_CHARACTERS: Final = re.compile(r"[+\d\s().\-/\u2010-\u2015\u00a0]+")
 _SPREADSHEET_FLOAT: Final = re.compile(r"(\+?\d+)\.0+")
 _SCIENTIFIC: Final = re.compile(r"\d+([.,]\d+)?[eE]\+?\d+")
+_NO_ZONE: Final = re.compile(r"(posix|right)/.*|posixrules|localtime|Factory", re.ASCII)
+_STANDARD_TIME: Final = {
+    "est": "write America/New_York, or America/Panama for all year without summer time",
+    "mst": "write America/Denver, or America/Phoenix for all year without summer time",
+}
+"""What people call a zone of the United States in summer, too. As names of the IANA database they know no summer time:
+taken at their word, most who write them would be called an hour too late in the evening."""
+
 _SMS_SERVICE: Final = re.compile(r"MG[0-9a-f]{32}", re.ASCII)
 _SHORT_CODE: Final = re.compile(r"\d{3,8}", re.ASCII)
 _SENDER_NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}", re.ASCII)
@@ -103,7 +111,7 @@ def _one_zone(names: tuple[str, ...]) -> str:
 
 
 def is_timezone(name: str) -> bool:
-    """Whether it is a zone of the IANA database that a person can live in."""
+    """Whether it is the name of a zone of the IANA database that means one thing."""
     return _zones().get(name.casefold()) == name
 
 
@@ -112,11 +120,18 @@ def find_timezone(text: str) -> str:
     return _zones().get(text.strip().replace(" ", "_").casefold(), "")
 
 
+def why_no_timezone(text: str) -> str:
+    """What is wrong with a text that `find_timezone` does not know, and what to do."""
+    if remedy := _STANDARD_TIME.get(text.strip().casefold()):
+        return f"does not say whether there is summer time; {remedy}"
+    return "is no zone of the IANA database; write it like America/Phoenix, or leave it empty"
+
+
 @cache
 def _zones() -> Mapping[str, str]:
-    """The zones of places, by name in lower case. `EST` and `Etc/GMT+5` are no places: they know no summer time."""
-    names = (name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
-    return {name.casefold(): name for name in ("UTC", *names)}
+    """The zones of the IANA database, by name in lower case; not what else lies in its folder on this machine."""
+    names = {name.casefold(): name for name in ("UTC", *available_timezones()) if not _NO_ZONE.fullmatch(name)}
+    return {key: name for key, name in names.items() if key not in _STANDARD_TIME}
 
 
 def _clock(name: str) -> tuple[object, ...]:
@@ -149,9 +164,18 @@ def _parse(text: str, region: str) -> PhoneNumber:
         case ValidationResult.IS_POSSIBLE:
             return number
         case ValidationResult.TOO_LONG:
-            raise ValueError("has too many digits for a phone number; is it two numbers, or one with an extension?")
+            raise ValueError(f"has too many digits for a phone number; {_too_many(text)}")
         case _:
             raise ValueError("has too few digits for a phone number; write it in full, with the area code")
+
+
+def _too_many(text: str) -> str:
+    """What may be the matter with a number that is too long for its country."""
+    if text.startswith("00"):
+        return "write + for the 00 in front, or name the country it is dialed from as the default country"
+    if text.startswith("+"):
+        return "is it two numbers, or one with an extension?"
+    return "is it two numbers, or one of another country, which needs a + or that default country?"
 
 
 def _format(number: PhoneNumber) -> str:

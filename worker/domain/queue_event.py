@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from worker.domain.addresses import find_timezone, normalize_email, to_e164
+from worker.domain.addresses import find_timezone, normalize_email, to_e164, why_no_timezone
 from worker.domain.base import MAX_SHORT, MAX_WHOLE, closest
 from worker.domain.faults import Fault, Invalid
 
@@ -24,7 +24,9 @@ LARGEST: Final = 256 * 1024
 TYPE: Final = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}"
 KEY: Final = r"[!-~]([ -~]{0,198}[!-~])?"
 MALFORMED: Final = "malformed:"
-"""How the keys begin under which we keep what could not be read."""
+"""How the keys begin under which we keep what could not be read: `malformed:DIGEST`, and `:KEY` if it said its key."""
+DIGEST: Final = 32
+"""Characters of it."""
 
 _TYPE: Final = re.compile(TYPE, re.ASCII)
 _KEY: Final = re.compile(KEY, re.ASCII)
@@ -84,6 +86,16 @@ class QueueEvent:
         return cls(type=type_, key=key, contact=contact, occurred_at=occurred_at, data=payload["data"])
 
 
+def as_sent(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What `to_json` made, with the contact by the names of the wire; for people."""
+    match payload.get("contact"):
+        case [*who, Mapping() as fields]:
+            names = ("contactId", "externalId", "phone", "email", "timezone")
+            contact = {name: value for name, value in zip(names, who, strict=False) if value}
+            return {**payload, "contact": {**contact, **fields}}
+    return dict(payload)
+
+
 def read_event(value: Any, *, received_at: datetime, region: str, key: str = "") -> QueueEvent:
     """Read an event as it is on the wire, a JSON value. Raises Invalid with every fault.
 
@@ -105,6 +117,24 @@ def read_event(value: Any, *, received_at: datetime, region: str, key: str = "")
     if faults:
         raise Invalid("event", faults)
     return event
+
+
+def legible(value: Any) -> tuple[str, str]:
+    """Type and key of an event of which something else may be wrong; "" for what cannot be read."""
+    if not isinstance(value, Mapping):
+        return "", ""
+    type_, key = _matching(value.get("type"), "type", _TYPE, []), _matching(value.get("key"), "key", _KEY, [])
+    return type_, "" if key.startswith(MALFORMED) else key
+
+
+def malformed_key(digest: str, key: str = "") -> str:
+    """The key of ours for what could not be read: it takes no place that a good event may claim."""
+    return f"{MALFORMED}{digest[:DIGEST]}" + (f":{key}" if key else "")
+
+
+def sent_key(key: str) -> str:
+    """The key that its sender gave an event which is kept under this one; "" if it could not be read."""
+    return key[len(MALFORMED) + DIGEST + 1 :] if key.startswith(MALFORMED) else key
 
 
 def _size(value: Any) -> int:
@@ -230,5 +260,5 @@ def _id(text: str) -> str:
 def _zone(text: str) -> str:
     zone = find_timezone(text)
     if not zone:
-        raise ValueError("is no zone of the IANA database; write it like America/Phoenix, or leave it out")
+        raise ValueError(why_no_timezone(text))
     return zone

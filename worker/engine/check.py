@@ -1,7 +1,7 @@
 """Whether a campaign and its workflow can run: everything that can be known before the first contact is.
 
 1. All faults at once, each with its path into the workflow; into another workflow that it calls by
-   ("workflows", id, …); into the campaign by ("workflowId",).
+   ("workflows", id, …); into the campaign by ("workflowId",), ("triggers", …) and ("cancelOn", …).
 2. How states hang together is judged only when every target exists: else one slip would look like many.
 """
 

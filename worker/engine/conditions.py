@@ -14,6 +14,7 @@ from typing import Final
 from worker.domain.workflow_actions import Condition as ConditionDocument
 from worker.domain.workflow_actions import Triple, Triples
 from worker.engine.cel import ConditionError, parse
+from worker.engine.doubts import doubts
 from worker.engine.expressions import All, AnyOf, Call, Compare, Index, ListOf, Literal, Name, Node, Not, holds
 from worker.engine.render import Facts
 
@@ -41,6 +42,10 @@ class Condition:
         unknown: list[str] = []
         holds(self.tree, facts.roots, unknown)
         return tuple(dict.fromkeys(unknown))
+
+    def doubts(self, facts: Facts) -> tuple[str, ...]:
+        """Why it cannot be judged, if it does not hold; nothing if what is known makes it false."""
+        return tuple(dict.fromkeys(doubts(self.tree, facts.roots)))
 
 
 def compile_condition(document: ConditionDocument) -> Condition:

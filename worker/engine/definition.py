@@ -30,7 +30,8 @@ class Definition:
     `resend_after`: what the campaign says about messages of unknown fate, see `Campaign.resend_after`. `mailers`: the
     accounts that mail leaves from, in order; none: the installation's own.
 
-    `rehearsal`: launched against providers that reach nobody; None where it was not recorded.
+    `rehearsal`: launched against providers that reach nobody; None where it was not recorded. `start`: the event that
+    everybody enters by for whom no other is known; None: they enter by none.
     """
 
     workflow_id: str
@@ -45,6 +46,7 @@ class Definition:
     mailers: tuple[EmailAccount, ...] = field(repr=False)
     speed: float
     rehearsal: bool | None
+    start: Mapping[str, Any] | None = field(repr=False)
     zone: ZoneInfo
     max_actions: int
 
@@ -63,7 +65,7 @@ def compile_definition(
     """Compile the documents of a launch. Raises Invalid with every fault.
 
     `workflows` holds raw documents by id. `options`: `speed` (1 to 1,000,000), `defaultTimezone` (IANA, "UTC"),
-    `rehearsal` and `emailAccounts` (their documents, in order).
+    `rehearsal`, `emailAccounts` (their documents, in order) and `start` (an event as templates see it).
     """
     document = campaign if isinstance(campaign, Campaign) else Campaign.parse(campaign)
     parsed: dict[str, Workflow] = {key: parse_workflow(data) for key, data in workflows.items()}
@@ -91,6 +93,7 @@ def compile_definition(
         mailers=sender_pool(document.email_from_address, (options or {}).get("emailAccounts", ())),
         speed=speed,
         rehearsal=(options or {}).get("rehearsal"),
+        start=(options or {}).get("start"),
         zone=zone,
         max_actions=main.max_actions,
     )

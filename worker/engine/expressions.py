@@ -139,15 +139,15 @@ def _compare(node: Compare, roots: Mapping[str, Any], missing: list[str]) -> boo
     if Literal(None) in (node.left, node.right) and node.operator in ("==", "!="):
         nothing = (left is None or left is MISSING) and (right is None or right is MISSING)
         return nothing == (node.operator == "==")
-    kind = _kind(left)
-    if not kind or kind != _kind(right):
+    kind = kind_of(left)
+    if not kind or kind != kind_of(right):
         return False
     if node.operator not in ("==", "!=") and kind not in _ORDERED:
         return False
     return bool(_COMPARISONS[node.operator](left, right))
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """What a value is, for rule 1; empty for what compares with nothing."""
     if isinstance(value, str):
         return "text"
@@ -165,8 +165,8 @@ def _contains(container: Any, item: Any) -> bool:
         return isinstance(item, str) and item in container
     if isinstance(container, str) or not isinstance(container, Sequence):
         return False
-    kind = _kind(item)
-    return bool(kind) and any(_kind(element) == kind and element == item for element in container)
+    kind = kind_of(item)
+    return bool(kind) and any(kind_of(element) == kind and element == item for element in container)
 
 
 def _item(base: Any, key: Any) -> Any:

@@ -62,6 +62,21 @@ def needs(definition: Definition) -> Mapping[Name, tuple[str, ...]]:
     return {path: tuple(dict.fromkeys(places)) for path, places in found.items()}
 
 
+def needs_start(definition: Definition) -> tuple[str, ...]:
+    """Places in the workflow that cannot do without `start`, the event by which somebody enters."""
+    places = [
+        template.place
+        for template in _templates(definition)
+        if any(name[:1] == ("start",) for name in template.required)
+    ]
+    for _, _, step in _steps(definition):
+        asked = {"condition": step.condition, "where": step.where if isinstance(step, plan.AwaitEvent) else None}
+        for key, condition in asked.items():
+            if condition is not None and any(name[:1] == ("start",) for name in condition.names):
+                places.append((*step.place, key))
+    return tuple(dict.fromkeys(".".join(map(str, place)) for place in places))
+
+
 def _draft(
     definition: Definition, state: str, step: plan.Send, recipient: Recipient, facts: Facts, *, blocked: bool
 ) -> Draft:

@@ -39,8 +39,9 @@ def _take_in(walk: Walk, event: Event) -> None:
     """What the news changes before any action runs."""
     match event:
         case Started(event=what):
-            if what is not None:
-                walk.remember("start", what)
+            begun_by = walk.definition.start if what is None else what
+            if begun_by is not None:
+                walk.remember("start", begun_by)
             _start(walk)
         case TimerFired():
             _start(walk)  # what has not begun is due for its beginning

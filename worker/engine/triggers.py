@@ -2,7 +2,7 @@
 
 1. Pure. What is known of earlier enrollments comes as `Earlier`; whoever asks reads it where nobody else can change it.
 2. A condition sees `event` (`type`, `key`, `data`, `occurredAt`), `contact`, and in `cancelOn` also `start`, the event
-   that brought the person in. What nobody knows is false.
+   that brought the person in. What nobody knows is false, and for a trigger the reason says so.
 3. The first trigger of a campaign that takes an event decides: one event brings somebody in once.
 """
 
@@ -41,9 +41,10 @@ class Enroll:
 
 @dataclass(frozen=True, slots=True)
 class PassOver:
-    """It does not; the reason names no person."""
+    """It does not; the reason names no person. `in_doubt`: it might have, had it said what its condition asks for."""
 
     reason: str
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +63,13 @@ class Listening:
 
     def enters(self, facts: Facts, event_type: str, earlier: Earlier) -> Enroll | PassOver:
         """Whether the contact of an event enters. `facts` has `event` and `contact`, and the moment."""
+        doubts: list[str] = []
         for trigger, condition in self.triggers.get(event_type, ()):
             if condition is None or condition.holds(facts):
                 return _reenters(trigger, earlier, facts.now)
+            doubts += condition.doubts(facts)
+        if doubts:
+            return PassOver(f"its condition cannot be judged: {', '.join(dict.fromkeys(doubts))}", in_doubt=True)
         return PassOver("its condition is false")
 
     def leaves(self, facts: Facts, event_type: str) -> bool:

@@ -76,8 +76,8 @@ def require_columns(path: Path, header: Sequence[str]) -> None:
 
 
 def named(header: Sequence[str]) -> str:
-    """The first names of a header, for a sentence."""
-    names = [name for name in header if name]
+    """The first names of a header, for a sentence that a terminal can show."""
+    names = ["".join(mark if mark.isprintable() else "?" for mark in name) for name in header if name]
     more = f" and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else ""
     return (", ".join(name[:40] for name in names[:_NAMES_SHOWN]) or "none") + more
 

@@ -7,6 +7,7 @@
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _NAMED: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe
 _AT_ONCE: Final = 1 << 18
 _MAX_LINES: Final = 100
 """A cell of more lines than this is an unclosed quote."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +60,13 @@ def open_csv(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
         first, skip = file.readline(BLOCK), 1
         if first.lower().startswith("sep=") and len(first.strip("\r\n")) == len("sep=,"):  # Excel's own way to say it
             delimiter, first, skip = first.strip("\r\n")[-1], file.readline(BLOCK), 2
+    if _CONTROL.search(first.replace(delimiter, "") if delimiter else first):
+        raise UnreadableFile(f"{path}: is not text; export it as CSV UTF-8")
     if not first.strip():
         raise UnreadableFile(f"{path}: has no header; the first line must name the columns, like phone,email,firstName")
-    likely = max(_DELIMITERS, key=lambda mark: len(_cells(first, mark)))
-    header = tuple(name.strip() for name in _cells(first, delimiter or likely))
-    if len(header) == 1 and delimiter and len(_cells(first, likely)) > 1:
+    likely = max(_DELIMITERS, key=lambda mark: len(_cells(path, first, mark)))
+    header = tuple(name.strip() for name in _cells(path, first, delimiter or likely))
+    if len(header) == 1 and delimiter and len(_cells(path, first, likely)) > 1:
         raise UnreadableFile(
             f"{path}: the first line has no {delimiter!r}, but {likely!r}; leave --delimiter out, or name that one"
         )
@@ -104,11 +109,11 @@ class _Lines:
         self.waiting.extendleft(reversed(lines))
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def _cells(path: Path, line: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error as error:
-        raise UnreadableFile(f"the first line cannot be read: {error}") from None
+        raise UnreadableFile(f"{path}: the first line {_sentence(error, lines=1)}") from None
 
 
 def _plain(lines: _Lines, delimiter: str, width: int) -> Iterator[Row]:
@@ -172,4 +177,7 @@ def _sentence(error: csv.Error, lines: int) -> str:
         return "opens a quote that is never closed; double a quote that is meant"
     if "expected after" in str(error):
         return "has text after a closing quote; double a quote that is meant"
+    if "field limit" in str(error):
+        limit = csv.field_size_limit()
+        return f"has a cell of more than {limit:,} characters; is a quote not closed, or the delimiter another?"
     return f"cannot be read: {error}"

@@ -18,6 +18,7 @@ from worker.domain.dispositions import SYSTEM
 from worker.domain.faults import Fault, Invalid
 from worker.domain.workflow import Workflow, parse_workflow
 from worker.engine.check import check
+from worker.engine.triggers import listening_faults
 from worker.runtime.source_files import LocatedFault, Source, find_files, read_sources
 from worker.schema.rules import read_document
 from worker.schema.types import TYPES, SchemaType
@@ -94,8 +95,9 @@ def load_definitions(paths: Iterable[File], *, default_region: str = "US") -> De
             except Invalid as error:
                 faults += [source.locate(fault) for fault in error.faults]
     faults += _twins(documents)
-    if not faults:  # a missing workflow is no news where a file could not be read
-        faults += _cross_faults(Definitions(documents=tuple(documents)), default_region)
+    # A missing workflow is no news where a file could not be read; a campaign's own conditions are judged all the same.
+    cross = _listening_faults if faults else _cross_faults
+    faults += cross(Definitions(documents=tuple(documents)), default_region)
     if faults:
         raise BadDefinitions(sorted(faults, key=lambda fault: (str(fault.file), fault.line)))
     return Definitions(documents=tuple(documents))
@@ -159,15 +161,23 @@ def _cross_faults(definitions: Definitions, default_region: str) -> Iterator[Loc
         if campaign.workflow_id not in workflows:
             message = f"there is no workflow {campaign.workflow_id}"
             yield document.source.locate(Fault(("workflowId",), message, _suggest(campaign.workflow_id, workflows)))
+            yield from map(document.source.locate, listening_faults(campaign))
             continue
         for fault in check(campaign, workflows, dispositions):
             yield _locate(fault, campaign.workflow_id, document.source, sources)
 
 
+def _listening_faults(definitions: Definitions, default_region: str) -> Iterator[LocatedFault]:
+    """What is wrong with the conditions of triggers, whatever the workflows are."""
+    for document in definitions.documents:
+        if document.type == "campaign":
+            yield from map(document.source.locate, listening_faults(Campaign.parse(document.data, default_region)))
+
+
 def _locate(fault: Fault, workflow_id: str, campaign: Source, workflows: Mapping[str, Source]) -> LocatedFault:
     """A fault of the check stands in the campaign, in its workflow, or in another one that it calls."""
     match fault.path:
-        case ("workflowId", *_):
+        case ("workflowId" | "triggers" | "cancelOn", *_):
             return campaign.locate(fault)
         case ("workflows", str(other), *rest) if other in workflows:
             return workflows[other].locate(Fault(tuple(rest), fault.message, fault.hint))

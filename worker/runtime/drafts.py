@@ -13,6 +13,7 @@ from worker.runtime.bootstrap import Runtime
 from worker.runtime.launch_checks import require_launchable
 from worker.runtime.make_run import require_ours, running
 from worker.runtime.preflight import kept, said_again
+from worker.store.errors import AlreadyListening, AlreadyRunning
 
 
 def start(rt: Runtime, draft: Run, reason: str = "") -> tuple[str, ...]:
@@ -25,7 +26,11 @@ def start(rt: Runtime, draft: Run, reason: str = "") -> tuple[str, ...]:
     # A second run over the same people is refused in the transaction that starts this one.
     warns = require_launchable(rt, replace(request, again=True), snapshot)
     run = replace(running(rt, request, snapshot), run_id=draft.run_id, created_at=draft.created_at)
-    rt.store.start_draft(
-        run, rt.now(), by=rt.actor.user_id, reason=reason, again=request.again, replace=request.replace
-    )
+    by, again, taking = rt.actor.user_id, request.again, request.replace
+    try:
+        rt.store.start_draft(run, rt.now(), by=by, reason=reason, again=again, replace=taking)
+    except AlreadyRunning as error:
+        raise AlreadyRunning(error.run_id, error.status, draft=True) from None
+    except AlreadyListening as error:
+        raise AlreadyListening(error.run_id, error.status, error.what, draft=True) from None
     return warns

@@ -22,8 +22,8 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.exc import DataError, IntegrityError
 
-from worker.domain.faults import Invalid
-from worker.domain.queue_event import LARGEST, MALFORMED, QueueEvent, read_event
+from worker.domain.faults import Fault, Invalid
+from worker.domain.queue_event import LARGEST, QueueEvent, legible, malformed_key, read_event
 from worker.runtime.advance import first_step
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
@@ -50,15 +50,20 @@ def read(rt: Runtime, value: Any, key: str = "") -> EventEntry:
 
 def read_text(rt: Runtime, text: str | bytes) -> EventEntry:
     """An event as somebody sent it who hears nothing of it. What cannot be read is dead, under a key of ours."""
-    raw = text.encode() if isinstance(text, str) else text
+    raw, value = text.encode() if isinstance(text, str) else text, None
     try:
-        return read(rt, _json(raw))
+        value = _json(raw)
+        return read(rt, value)
     except Invalid as error:
-        return _malformed(rt, raw, "; ".join(map(str, error.faults)))
+        return _malformed(rt, raw, _told(error.faults), said=legible(value))
     except NotStrict as error:
-        return _malformed(rt, raw, "; ".join([str(error), *map(str, error.faults)]))
+        return _malformed(rt, raw, f"{error}; {_told(error.faults)}".removesuffix("; "))
     except ValueError as error:
         return _malformed(rt, raw, str(error))
+
+
+def _told(faults: Sequence[Fault]) -> str:
+    return "; ".join(str(fault) if fault.path else f"the event{fault}" for fault in faults)
 
 
 def _json(raw: bytes) -> Any:
@@ -74,11 +79,13 @@ def _entry(event: QueueEvent) -> EventEntry:
     return EventEntry(key=event.key, type=event.type, occurred_at=event.occurred_at, payload=event.to_json())
 
 
-def _malformed(rt: Runtime, raw: bytes, why: str, *, kept: bool = True) -> EventEntry:
+def _malformed(rt: Runtime, raw: bytes, why: str, *, said: tuple[str, str] = ("", ""), kept: bool = True) -> EventEntry:
+    """What could not be read. `said`: the type and the key it gave itself."""
+    type_, key = said
     shown = raw.decode(errors="backslashreplace") if kept and len(raw) <= LARGEST else ""
     return EventEntry(
-        key=f"{MALFORMED}{hashlib.sha256(raw).hexdigest()[:32]}",
-        type="",
+        key=malformed_key(hashlib.sha256(raw).hexdigest(), key),
+        type=type_,
         occurred_at=rt.now(),
         payload={"malformed": shown},
         note=why[:_NOTE_LONGEST],

@@ -4,12 +4,12 @@ It runs beside the database, in a thread or a process of its own, and imports ne
 """
 
 import gc
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from worker.runtime.import_row import Imported, Person, Rejected
+from worker.runtime.import_row import Imported, Note, Person, Rejected
 from worker.runtime.importing import Audience
 from worker.store.codec import to_json
 from worker.store.name_keys import name_keys
@@ -20,11 +20,15 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 
 @dataclass(slots=True)
 class Batch:
-    """Rows of the file that follow each other, read and checked. `place`: how many bytes of it are read."""
+    """Rows of the file that follow each other, read and checked. `place`: how many bytes of it are read.
+
+    `notes`: rows that are taken, and what of them is left out.
+    """
 
     people: list[Kept] = field(default_factory=list, repr=False)
     suppressions: list[Suppression] = field(default_factory=list, repr=False)
     rejects: list[tuple[int, str, tuple[Any, ...]]] = field(default_factory=list, repr=False)
+    notes: list[tuple[int, Sequence[Note]]] = field(default_factory=list)
     row: int = 0
     rows: int = 0
     suppressed: int = 0
@@ -44,6 +48,8 @@ class Batch:
             self.suppressions += item.suppressions
         if isinstance(item, Imported):
             self.people.append(_kept(item.contact))
+            if item.notes:
+                self.notes.append((item.row, item.notes))
         else:
             self.rejects.append((item.row, item.reason, tuple(item.cells)))
 

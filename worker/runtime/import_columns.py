@@ -3,7 +3,8 @@
 1. Case, blanks and punctuation do not matter: `E-Mail`, `e mail` and `EMAIL` are one.
 2. A column that is not known becomes an attribute in camelCase: `Policy Number` is `contact.policyNumber`.
 3. A column that speaks of opting out is never an attribute: it must not be overlooked.
-4. Whoever imports may say what a column is: it is then read as if it were called so, and as nothing if called "".
+4. The two columns that a reject file has in front are neither; they have to be called exactly so.
+5. Whoever imports may say what a column is: it is then read as if it were called so, and as nothing if called "".
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Final
 
 from channels.messages import ChannelKind
 from worker.runtime.contact_file import UnreadableFile, named
+from worker.runtime.reject_file import OURS, REASON
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class OptOut:
 class Columns:
     """Where things stand. `phones` and `emails` are indexes, the best first; -1 is a column that is not there.
 
-    `read` are all that are more than attributes.
+    `rejected`: why a row was rejected before. `read` are all that are more than attributes.
     """
 
     phones: tuple[int, ...]
@@ -41,6 +43,7 @@ class Columns:
     timezone: int
     language: int
     country: int
+    rejected: int
     opt_outs: tuple[OptOut, ...]
     attributes: tuple[tuple[int, str], ...]
     read: frozenset[int]
@@ -119,7 +122,7 @@ def columns_of(header: Sequence[str], called: Mapping[str, str] | None = None) -
     Raises UnreadableFile where an import would be wrong or empty.
     """
     header = _renamed(header, called or {})
-    keys = [_key(name) for name in header]
+    keys = ["" if name in OURS else _key(name) for name in header]
     _refuse_twins(header, keys)
     phones = _indexes(keys, _PHONES)
     emails = _indexes(keys, _EMAILS)
@@ -133,6 +136,7 @@ def columns_of(header: Sequence[str], called: Mapping[str, str] | None = None) -
     opt_outs = [OptOut(index, _OPT_OUTS[key]) for index, key in enumerate(keys) if key in _OPT_OUTS]
     opt_outs += [OptOut(index, _OPT_INS[key], inverse=True) for index, key in enumerate(keys) if key in _OPT_INS]
     single = [next(iter(_indexes(keys, names)), -1) for names in (_EXTERNAL_IDS, _TIMEZONES, _LANGUAGES, _COUNTRIES)]
+    rejected = header.index(REASON) if REASON in header else -1
     used = {*phones[:1], *emails[:1], *single[:3], *(opt_out.index for opt_out in opt_outs)}
     return Columns(
         phones=phones,
@@ -141,13 +145,14 @@ def columns_of(header: Sequence[str], called: Mapping[str, str] | None = None) -
         timezone=single[1],
         language=single[2],
         country=single[3],
+        rejected=rejected,
         opt_outs=tuple(opt_outs),
         attributes=tuple(
             (index, _NAMES.get(key) or _attribute(header[index]))
             for index, key in enumerate(keys)
             if key and index not in used
         ),
-        read=frozenset({*phones, *emails, *single, *(opt_out.index for opt_out in opt_outs)}),
+        read=frozenset({*phones, *emails, *single, rejected, *(opt_out.index for opt_out in opt_outs)}),
     )
 
 

@@ -22,9 +22,10 @@ from ulid import ULID
 from worker.runtime.ahead import ahead
 from worker.runtime.apart import apart
 from worker.runtime.bootstrap import Runtime
-from worker.runtime.contact_file import FileFormat, Progress, nobody
+from worker.runtime.contact_file import FileFormat, Progress, UnreadableFile, nobody
 from worker.runtime.errors import NotWritable
 from worker.runtime.import_batches import Batch, batches
+from worker.runtime.import_notes import LeftOut, Tally
 from worker.runtime.importing import Audience, open_audience
 from worker.runtime.parquet_file import ParquetFile
 from worker.runtime.reject_file import RejectFile
@@ -44,7 +45,8 @@ LARGE: Final = 4 << 20
 class ImportResult:
     """What became of a file. `rows = accepted + rejected`; `duplicates` are among the rejected.
 
-    `counts`: what the accepted ones were for the database. `resumed_after`: the row that was committed already.
+    `left_out`: what of the accepted ones could not be read. `counts`: what they were for the database.
+    `resumed_after`: the row that was committed already.
     """
 
     contact_list: str
@@ -53,6 +55,7 @@ class ImportResult:
     rejected: int
     suppressed: int
     rejects: Path | None
+    left_out: tuple[LeftOut, ...] = ()
     counts: ImportCounts = field(default_factory=ImportCounts)
     resumed_after: int = 0
 
@@ -65,6 +68,7 @@ class ImportResult:
             "rejected": self.rejected,
             "optedOut": self.suppressed,
             "rejects": str(self.rejects) if self.rejects else None,
+            "leftOut": [item.as_json() for item in self.left_out],
             "new": self.counts.new,
             "updated": self.counts.updated,
             "unchanged": self.counts.unchanged,
@@ -77,10 +81,11 @@ class ImportResult:
         rejects = f"; the rejected ones are in {self.rejects}" if self.rejects else ""
         resumed = f"; it went on after row {self.resumed_after}" if self.resumed_after else ""
         known = f", {self.counts.new} of them new, {self.counts.updated} changed" if self.accepted else ""
-        return (
+        summary = (
             f"imported {self.rows} rows into {self.contact_list!r}: {self.accepted} accepted{known}"
             f" ({self.suppressed} of all rows opted out), {self.rejected} rejected{rejects}{resumed}"
         )
+        return "\n".join((summary, *(item.sentence() for item in self.left_out)))
 
 
 def import_file(
@@ -102,11 +107,13 @@ def import_file(
     file is kept only where a row is rejected. `progress` is told how many bytes of the file are done. The rest is as
     `open_audience` has it.
     """
+    _refuse_place(rejects, file)
     audience = open_audience(
         file, default_region=region, file_format=file_format, encoding=encoding, delimiter=delimiter, called=called
     )
     way = [list_name, region, encoding, delimiter, file_format, sorted((called or {}).items())]
     target = _Target(rt, list_name, blake2b(to_json([audience.file.digest, *way]).encode(), digest_size=16).hexdigest())
+    tally = Tally()
     rows = suppressed = 0
     with (
         _reject_file(rejects, audience) as reject_file,
@@ -116,6 +123,8 @@ def import_file(
         for batch in ready:
             for reject in batch.rejects:
                 reject_file.write(*reject)
+            for row, notes in batch.notes:
+                tally.add(row, notes)
             target.take(batch)
             gc.collect()
             progress(batch.place)
@@ -123,7 +132,7 @@ def import_file(
             suppressed += batch.suppressed
     target.finish()
     rejected = reject_file.count
-    if not rejected:
+    if not rejected and rejects.is_file():  # and no device
         rejects.unlink()
     return ImportResult(
         contact_list=list_name,
@@ -132,6 +141,7 @@ def import_file(
         rejected=rejected,
         suppressed=suppressed,
         rejects=rejects if rejected else None,
+        left_out=tally.left_out(),
         counts=target.counts,
         resumed_after=target.resumed_after,
     )
@@ -199,9 +209,21 @@ def _cheap_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
+def _refuse_place(rejects: Path, file: Path) -> None:
+    """Raises UnreadableFile where rejected rows cannot go, as far as that can be seen before the file is read."""
+    if not file.exists():
+        return  # whoever opens it says so
+    if rejects.exists() and rejects.samefile(file):
+        raise UnreadableFile(f"{rejects}: rejected rows would overwrite the file itself; name another with --rejects")
+    if rejects.is_dir():
+        raise UnreadableFile(f"{rejects}: is a folder; name a file for rejected rows with --rejects")
+    if not rejects.parent.is_dir():
+        raise UnreadableFile(
+            f"{rejects}: there is no folder {rejects.parent} for rejected rows; make it, or name another with --rejects"
+        )
+
+
 def _reject_file(path: Path, audience: Audience) -> RejectFile:
-    if path.exists() and path.samefile(audience.file.path):
-        raise NotWritable(f"{path}: rejected rows would overwrite the file itself; name another with --rejects")
     try:
         return RejectFile(path, audience.file.header)
     except OSError as error:

@@ -1,7 +1,7 @@
 """One row of an audience file, read: the contact, whom it protects, what is wrong with it.
 
 1. A stated time zone or opt-out that cannot be understood makes the row no contact: it is no permission.
-2. A broken address beside a good one is a note; the contact is reachable.
+2. A broken address beside a good one is a note; the contact is reachable. `import_notes.py` tells of them.
 3. No sentence repeats an address.
 """
 
@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from channels.messages import ChannelKind
-from worker.domain.addresses import REGIONS, find_timezone, guess_timezone, normalize_email, to_e164
+from worker.domain.addresses import REGIONS, find_timezone, guess_timezone, normalize_email, to_e164, why_no_timezone
 from worker.runtime.contact_file import Row
 from worker.runtime.import_columns import Columns, OptOut
-from worker.runtime.reject_file import unguarded
+from worker.runtime.reject_file import still_duplicate, unguarded
 from worker.store.rows import Suppression
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
@@ -48,13 +48,23 @@ class Person(NamedTuple):
         return "Person()"
 
 
+class Note(NamedTuple):
+    """What of a row could not be used, like a broken number beside a good address: which kind of column, and why."""
+
+    column: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.why}"
+
+
 class Imported(NamedTuple):
-    """A row that is a contact. `notes` say what of it could not be used, like a broken number beside a good address."""
+    """A row that is a contact. `notes` say what of it could not be used."""
 
     row: int
     contact: Person
     suppressions: Sequence[Suppression] = ()
-    notes: Sequence[str] = ()
+    notes: Sequence[Note] = ()
 
 
 class Rejected(NamedTuple):
@@ -73,13 +83,13 @@ def read_row(row: Row, columns: Columns, default_region: str) -> Imported | Reje
     """Read one row that has as many cells as the header. What it protects holds even where it is rejected."""
     number, raw, _ = row
     cells, texts, faults = _looked_through(raw, columns)
-    notes: list[str] = []
+    notes: list[Note] = []
     region = _region(texts[columns.country], default_region, notes) if columns.country >= 0 else default_region
     phones = _phones(texts, columns.phones, region, notes)
     emails = _emails(texts, columns.emails, notes)
     phone, email = phones[0] if phones else "", emails[0] if emails else ""
     if not phone and not email:
-        faults += notes or ["has neither phone nor email"]
+        faults += map(str, notes) if notes else ["has neither phone nor email"]
     fields = {name: value for index, name in columns.attributes if (value := cells[index]) or value in _VALUES}
     if columns.language >= 0:
         fields |= _language(texts[columns.language], notes)
@@ -87,6 +97,8 @@ def read_row(row: Row, columns: Columns, default_region: str) -> Imported | Reje
     timezone = _timezone(stated, faults) if stated else guess_timezone(phone) if phone else ""
     external_id = texts[columns.external_id] if columns.external_id >= 0 else ""
     suppressions = _suppressions(texts, columns, phones, emails, faults) if columns.opt_outs else ()
+    if columns.rejected >= 0 and (marked := still_duplicate(texts[columns.rejected])):
+        faults.append(marked)
     if faults:
         return Rejected(number, "; ".join(faults), raw, suppressions)
     return Imported(number, Person(external_id, phone, email, timezone, fields), suppressions, notes)
@@ -126,7 +138,7 @@ def _text(cell: Any, faults: list[str]) -> str:
     return "" if cell is None else str(cell)
 
 
-def _region(country: str, default_region: str, notes: list[str]) -> str:
+def _region(country: str, default_region: str, notes: list[Note]) -> str:
     """The country of a number written without one; "" where the row states a country that is not known."""
     if country in REGIONS:
         return country
@@ -135,11 +147,11 @@ def _region(country: str, default_region: str, notes: list[str]) -> str:
     code = _ALSO_CALLED.get(country.upper(), country.upper())
     if code in REGIONS:
         return code
-    notes.append("country is not two letters of ISO 3166, like US or GB")
+    notes.append(Note("country", "is not two letters of ISO 3166, like US or GB"))
     return ""
 
 
-def _phones(texts: Sequence[str], indexes: Sequence[int], region: str, notes: list[str]) -> list[str]:
+def _phones(texts: Sequence[str], indexes: Sequence[int], region: str, notes: list[Note]) -> list[str]:
     """The good numbers in these cells, in order; of the others a note."""
     found = []
     for index in indexes:
@@ -147,11 +159,11 @@ def _phones(texts: Sequence[str], indexes: Sequence[int], region: str, notes: li
             try:
                 found.append(to_e164(text, region))
             except ValueError as error:
-                notes.append(f"phone {error}")
+                notes.append(Note("phone", str(error)))
     return found
 
 
-def _emails(texts: Sequence[str], indexes: Sequence[int], notes: list[str]) -> list[str]:
+def _emails(texts: Sequence[str], indexes: Sequence[int], notes: list[Note]) -> list[str]:
     """The same for mail addresses."""
     found = []
     for index in indexes:
@@ -159,21 +171,21 @@ def _emails(texts: Sequence[str], indexes: Sequence[int], notes: list[str]) -> l
             try:
                 found.append(normalize_email(text))
             except ValueError as error:
-                notes.append(f"email {error}")
+                notes.append(Note("email", str(error)))
     return found
 
 
 def _timezone(stated: str, faults: list[str]) -> str:
     zone = find_timezone(stated)
     if not zone:
-        faults.append("timezone is no zone of the IANA database; write it like America/Phoenix, or leave it empty")
+        faults.append(f"timezone {why_no_timezone(stated)}")
     return zone
 
 
-def _language(text: str, notes: list[str]) -> dict[str, str]:
+def _language(text: str, notes: list[Note]) -> dict[str, str]:
     tag = text.replace("_", "-")
     if tag and not _LANGUAGE.fullmatch(tag):
-        notes.append("language is no language tag; write it like en or de-CH")
+        notes.append(Note("language", "is no language tag; write it like en or de-CH"))
         return {}
     return {"language": tag} if tag else {}
 

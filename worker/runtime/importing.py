@@ -1,7 +1,8 @@
 """From a file to contacts: normalized, checked, each person once; what cannot be used is given back with its reason.
 
 1. Memory does not grow with the file: rows are streamed, and who was seen is kept on disk (`import_seen.py`).
-2. A person is known by external id, number or mail address. The first row of a person wins.
+2. A person is known by external id, number or mail address. The first row of a person wins, also where the others are
+   imported again from the reject file as they are.
 3. An opt-out is heard wherever it stands: also in a row that is a duplicate, or rejected for another reason.
 4. A reason names the column and the remedy, never the address.
 """
@@ -20,6 +21,7 @@ from worker.runtime.import_row import Imported, Rejected, read_row
 from worker.runtime.import_seen import Seen
 from worker.runtime.json_lines_file import open_json_lines
 from worker.runtime.parquet_file import open_parquet
+from worker.runtime.reject_file import duplicate_of
 
 _SUFFIXES: Final = {
     ".jsonl": FileFormat.JSON_LINES,
@@ -47,8 +49,7 @@ class Audience:
                     continue
                 found = read_row(row, self.columns, self.default_region)
                 if isinstance(found, Imported) and (twin := seen.twin(row.number, found.contact)):
-                    reason = f"is a duplicate of row {twin.row}: same {twin.kind}"
-                    yield Rejected(row.number, reason, row.cells, found.suppressions)
+                    yield Rejected(row.number, duplicate_of(twin.row, twin.kind), row.cells, found.suppressions)
                 else:
                     yield found
 

@@ -42,9 +42,12 @@ def launch(rt: Runtime, request: Launch) -> Launched:
     snapshot = gather(rt, request)
     warns = require_launchable(rt, request, snapshot)
     run = make_run(rt, request, snapshot)
+    warns = (*warns, *scheduling.missed(rt, run))
+    told = f"a canary of {request.canary.strip()} goes first" if run.canary else ""
+    again, taking = request.again, request.replace
     try:
         rt.store.create_run(
-            run, saving=request.documents, by=rt.actor.user_id, again=request.again, replace=request.replace
+            run, saving=request.documents, by=rt.actor.user_id, reason=told, again=again, replace=taking
         )
     except (AlreadyRunning, AlreadyListening) as error:  # the same launch, at the same moment
         raise CannotLaunch([str(error)]) from None

@@ -17,7 +17,7 @@ from worker.domain.workflow import parse_workflow
 from worker.engine.check import check
 from worker.engine.definition import compile_definition
 from worker.engine.schedule import is_over
-from worker.runtime.audience_checks import Findings, check_audience
+from worker.runtime.audience_checks import NOBODY, Findings, check_audience
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch
 from worker.runtime.mailers import account_reasons, accounts_of
@@ -65,9 +65,21 @@ def _people_found(rt: Runtime, request: Launch, snapshot: Snapshot) -> Findings:
     if snapshot.chosen is None:
         return Findings((), ())
     definition = compile_definition(
-        campaign=snapshot.campaign.data, workflows=snapshot.workflows, dispositions=snapshot.dispositions
+        campaign=snapshot.campaign.data,
+        workflows=snapshot.workflows,
+        dispositions=snapshot.dispositions,
+        options={"start": request.event},
     )
-    return check_audience(rt, snapshot.chosen, definition, rt.now(), everyone=request.everyone)
+    found = check_audience(
+        rt,
+        snapshot.chosen,
+        definition,
+        rt.now(),
+        everyone=request.everyone,
+        despite_failures=request.despite_failures,
+    )
+    blocks = (f"{one}; `campaigns audience` counts why" if one == NOBODY else one for one in found.blocks)
+    return Findings(tuple(blocks), found.warns)
 
 
 def _reasons_of_a_person(rt: Runtime, request: Launch, campaign: Campaign, snapshot: Snapshot) -> Iterator[str]:
@@ -105,6 +117,8 @@ def _reasons_of_place(rt: Runtime, request: Launch, campaign: Campaign) -> Itera
 
 
 def _reasons_of_content(rt: Runtime, request: Launch, campaign: Campaign, snapshot: Snapshot) -> Iterator[str]:
+    if request.event is not None and not request.said.people:
+        yield "an example event (--event) is for trying it out; name who is to get it with --to, or leave it out"
     if snapshot.chosen is None:
         yield from _reasons_of_listening(request, campaign)
     if not campaign.channels:

@@ -66,6 +66,7 @@ def running(rt: Runtime, request: Launch, snapshot: Snapshot) -> Run:
             "limit": request.limit,
             "said": _said(request),
             **({"emailAccounts": accounts} if accounts else {}),
+            **({"start": request.event} if request.event else {}),
         },
         contact_list_id=snapshot.only_list,
         selection=snapshot.chosen.wire if snapshot.chosen else {},
@@ -120,6 +121,7 @@ def _said(request: Launch) -> dict[str, Any]:
         "everyone": request.everyone,
         "again": request.again,
         "replace": request.replace,
+        "despiteFailures": request.despite_failures,
     }
     return {key: value for key, value in said.items() if value}
 

@@ -8,12 +8,14 @@ from typing import Any
 from worker.domain.audience import ANYBODY, Audience, read_audience
 from worker.domain.base import references
 from worker.domain.campaign import Campaign
+from worker.domain.queue_event import read_event
 from worker.domain.run import Run
 from worker.domain.workflow import called_workflows, parse_workflow
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch, NotFound
 from worker.runtime.selecting import Chosen, choose, chosen_before, over, unused
 from worker.store.document_rows import Document, DocumentType
+from worker.store.event_traces import told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,8 @@ class Launch:
     the launch; they go before saved ones, and are saved unless it is refused. `again`: also while another run of this
     campaign over this audience is going on. `replace`: take the events of the run that listens. `limit`: people at
     most; 0: all. `canary`: the part that goes first, like `1%` or `500`. `draft`: keep it, start nothing. `at`: when it
-    starts by itself, with its zone. `everyone`: all contacts are meant.
+    starts by itself, with its zone. `everyone`: all contacts are meant. `event`: what people who are named enter by, as
+    `example_event` gives it. `despite_failures`: also if more people lack what templates put out than the guard allows.
     """
 
     tenant_id: str
@@ -42,6 +45,8 @@ class Launch:
     draft: bool = False
     at: datetime | None = None
     everyone: bool = False
+    despite_failures: bool = False
+    event: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def said(self) -> Audience:
@@ -114,7 +119,16 @@ def said_again(run: Run) -> Launch:
         limit=int(run.options.get("limit", 0)),
         canary=str(said.get("canary", "")),
         everyone=bool(said.get("everyone", False)),
+        despite_failures=bool(said.get("despiteFailures", False)),
+        event=run.options.get("start"),
     )
+
+
+def example_event(rt: Runtime, written: Any) -> Mapping[str, Any]:
+    """An event as templates see it, of one as it would be sent; whom it is about does not matter. Raises Invalid."""
+    if isinstance(written, Mapping):
+        written = {"key": "example", **written, "contact": {"contactId": "example"}}
+    return told(read_event(written, received_at=rt.now(), region=rt.settings.default_region))
 
 
 def listens(request: Launch, campaign: Campaign) -> bool:

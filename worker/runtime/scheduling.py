@@ -20,7 +20,7 @@ from worker.domain.faults import Invalid
 from worker.domain.run import Run, RunStatus
 from worker.domain.schedule import GRACE, Schedule
 from worker.engine.calendar import zone_of
-from worker.engine.schedule import CatchUp, Firing, catch_up, firing_at, firings, is_past, wave
+from worker.engine.schedule import EARLIEST, CatchUp, Firing, catch_up, firing_at, firings, is_past, wave
 from worker.runtime import date_looks
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.errors import CannotLaunch, NotFound
@@ -28,6 +28,7 @@ from worker.runtime.hints import Hint, Work
 from worker.runtime.launch_checks import require_launchable
 from worker.runtime.make_run import is_ours, new_run_id, require_ours, running, zone_for
 from worker.runtime.preflight import gather, said_again
+from worker.runtime.selecting import selection_of_run
 from worker.schema.segments import BadQuery
 from worker.store.document_rows import DocumentType
 from worker.store.enroll import DueOf
@@ -93,6 +94,19 @@ def due_of(rt: Runtime, run: Run) -> DueOf | None:
     return due
 
 
+def missed(rt: Runtime, run: Run) -> tuple[str, ...]:
+    """How many people a wave that is under way does not reach any more, in a sentence; of others nothing is counted."""
+    due = due_of(rt, run)
+    if due is None or due(EARLIEST.key):
+        return ()
+    zones = rt.store.count_audience(run.tenant_id, selection_of_run(run)).timezones
+    late = sum(people for zone, people in zones.items() if due(zone) is None)
+    if not late:
+        return ()
+    in_all = f"{late:,} of the {sum(zones.values()):,} people"
+    return (f"{in_all} are not reached: where they live its moment has passed by more than the grace",)
+
+
 def _follow_scheduled(rt: Runtime, run: Run, seen: datetime) -> bool:
     """Whether it was started by this."""
     if not run.series:
@@ -134,8 +148,9 @@ def _start(rt: Runtime, run: Run, seen: datetime, todo: CatchUp) -> bool:
     except _REFUSALS as error:
         return _give_up(rt, run, seen, str(error), following)
     fresh = replace(fresh, occurrence=todo.fire.at if run.series else None)
-    told = [", ".join(_told(todo)) or "on time", *(f"warning: {one}" for one in warns)]
-    return _fired(rt, fresh, seen, following=following, by="", reason="; ".join(told))
+    late = missed(rt, fresh)
+    told = [", ".join(_told(todo)) or ("" if late else "on time"), *(f"warning: {one}" for one in (*late, *warns))]
+    return _fired(rt, fresh, seen, following=following, by="", reason="; ".join(filter(None, told)))
 
 
 def _fresh(rt: Runtime, run: Run) -> tuple[Run, tuple[str, ...]]:

@@ -60,8 +60,13 @@ def over(said: Audience, campaign: Audience) -> Audience:
 
 
 def unused(said: Audience, campaign: Audience) -> Iterator[str]:
-    """What of a campaign's audience a launch leaves unused by naming another kind; people who are named are meant."""
-    if not said.is_said or said.people:
+    """What a launch leaves unused: of the campaign's audience by naming another kind, of its own by naming people."""
+    if said.people:
+        if said.lists:
+            listed = ", ".join(map(repr, said.lists))
+            yield f"the lists {listed} are not used: people were named, whatever lists they are on"
+        return
+    if not said.is_said:
         return
     named = "a segment" if not said.lists else "a list and a segment" if said.segment else "a list"
     if campaign.segment and not said.segment:
@@ -185,7 +190,8 @@ def _runs(rt: Runtime, said: Sequence[str], faults: list[str]) -> Iterator[str]:
         if run_id in known:
             yield run_id
         else:
-            faults.append(f"there is no run {run_id!r} to exclude the people of; `campaigns status last` names one")
+            remedy = "`campaigns status last` shows the id of the latest"
+            faults.append(f"there is no run {run_id!r} to exclude the people of; {remedy}")
 
 
 class _Lists:

@@ -37,6 +37,15 @@ _BOMS: Final = (
 )
 
 
+_NO_TEXT: Final = {
+    b"PK\x03\x04": "is a workbook or an archive; save the sheet as CSV UTF-8, or unpack it",
+    b"\xd0\xcf\x11\xe0": "is a workbook; save the sheet as CSV UTF-8",
+    b"\x1f\x8b": "is compressed; unpack it",
+    b"PAR1": "is Parquet; say so with --format parquet",
+}
+"""What files begin with that have names like a table's and are none that can be read as text."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
     """How a text file is written, and the digest of its content."""
@@ -75,6 +84,9 @@ def _told_by_its_head(path: Path) -> str:
     for bom, name in _BOMS:
         if head.startswith(bom):
             return name
+    for magic, remedy in _NO_TEXT.items():
+        if head.startswith(magic):
+            raise UnreadableFile(f"{path}: {remedy}")
     if head.count(0) <= len(head) * _ZEROS_OF_TEXT:
         return ""
     even, odd = head[0::2].count(0), head[1::2].count(0)  # Latin letters have a zero in every other byte

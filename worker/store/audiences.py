@@ -62,12 +62,15 @@ def is_over(conn: Connection, tenant_id: str, selection: Selection, most: int) -
     return conn.execute(select(func.count()).select_from(belonging)).scalar_one() > most
 
 
-def is_everybody(conn: Connection, tenant_id: str, include: Query) -> bool:
-    """Whether a segment leaves nobody out."""
+def left_out(conn: Connection, tenant_id: str, include: Query, share: float) -> tuple[int, int]:
+    """How many contacts there are, and how many of them a segment leaves out; past this share no more are counted."""
+    people = select(func.count()).select_from(contacts).where(contacts.c.tenant_id == tenant_id, LIVE_CONTACT)
+    contacts_in_all = conn.execute(people).scalar_one()
     outside = select(contacts.c.contact_id).where(
         contacts.c.tenant_id == tenant_id, LIVE_CONTACT, not_(segments.holds(conn, include))
     )
-    return conn.execute(outside.limit(1)).first() is None
+    counted = outside.limit(int(contacts_in_all * share) + 1).subquery()
+    return contacts_in_all, conn.execute(select(func.count()).select_from(counted)).scalar_one()
 
 
 def anybody_with(conn: Connection, tenant_id: str, selection: Selection, path: Sequence[str]) -> bool:

@@ -94,7 +94,9 @@ class IllegalTransition(NotNow):
 
     def __init__(self, run_id: str, status: RunStatus, to: RunStatus) -> None:
         self.run_id, self.status, self.to = run_id, status, to
-        super().__init__(f"run {run_id} is {status} and cannot become {to}, only {listed(may_follow(status))}")
+        after = may_follow(status)
+        why = f", only {listed(after)}" if after else f": {status} is final"
+        super().__init__(f"run {run_id} is {status} and cannot become {to}{why}")
 
 
 class AlreadyStarted(NotNow):
@@ -145,21 +147,27 @@ class NotYours(NotNow):
 
 
 class AlreadyRunning(NotNow):
-    """A run of the same campaign over the same list goes on: a second one would contact everybody twice."""
+    """A run of the same campaign over the same list goes on: a second one would contact everybody twice.
 
-    def __init__(self, run_id: str, status: RunStatus) -> None:
+    `draft`: it is in the way of one, which says itself whether it starts all the same.
+    """
+
+    def __init__(self, run_id: str, status: RunStatus, *, draft: bool = False) -> None:
         self.run_id, self.status = run_id, status
-        super().__init__(f"{run_id} of this campaign over this list is {status}; cancel it, or launch with --again")
+        remedy = "cancel the draft and launch anew with --again" if draft else "launch with --again"
+        super().__init__(f"{run_id} of this campaign over this list is {status}; cancel it, or {remedy}")
 
 
 class AlreadyListening(NotNow):
-    """A run of the same campaign takes its events: with a second one everybody would be enrolled twice."""
+    """A run of the same campaign takes its events or dates: with a second one everybody would be enrolled twice.
 
-    def __init__(self, run_id: str, status: RunStatus) -> None:
-        self.run_id, self.status = run_id, status
-        super().__init__(
-            f"{run_id} of this campaign is {status} and takes its events; launch with --replace to take its place"
-        )
+    `draft`: it is in the way of one.
+    """
+
+    def __init__(self, run_id: str, status: RunStatus, what: str = "events", *, draft: bool = False) -> None:
+        self.run_id, self.status, self.what = run_id, status, what
+        remedy = "cancel the draft and launch anew with --replace" if draft else "launch with --replace"
+        super().__init__(f"{run_id} of this campaign is {status} and takes its {what}; {remedy} to take its place")
 
 
 class NotAllNew(StoreError):

@@ -6,7 +6,8 @@
 3. Who leaves is ended here, and what was queued for them is settled: nothing of it is sent after this commit. A message
    in flight that comes back to the queue is stopped by the gate.
 4. Events are applied in the order in which they were accepted; one batch may bring somebody in and take them out again.
-5. What takes people out also keeps out whoever an earlier event would bring in later (`event_traces`).
+5. An event that no run takes, and of which one could not tell whether to, is dead: it lacks what a condition asks for.
+6. What takes people out also keeps out whoever an earlier event would bring in later (`event_traces`).
 """
 
 from collections import Counter, defaultdict
@@ -16,49 +17,31 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from worker.domain.events import Happened
 from worker.domain.queue_event import QueueEvent
-from worker.domain.run import UNDER_WAY, RunStatus
 from worker.engine.render import Facts
 from worker.engine.triggers import Earlier, Enroll, Listening, PassOver
 from worker.store import dialect, event_enrollments, event_people, event_traces, events, signals
 from worker.store.codec import millis
-from worker.store.dialect import fixed_list
 from worker.store.event_enrollments import FirstStep, Open
 from worker.store.event_people import CONTACT_ID, Identity, Person, Unknown, identities
 from worker.store.event_rows import Applied, EventRow, EventStatus
+from worker.store.event_runs import ListeningRun, hold, under_way
 from worker.store.event_traces import Entering, Trace
 from worker.store.rows import StepCommit
-from worker.store.tables import runs
 
 _NOTE_LONGEST = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """A run under way that hears an event of the batch. `takes`: people may still enter; `runs`: it is not paused."""
+@dataclass(frozen=True, slots=True)
+class _Reaction:
+    """What a run did about an event, in words. `in_doubt`: it could not tell whether to take it."""
 
-    run_id: str
-    campaign_id: str
-    takes: bool
-    runs: bool
-    urgent: bool
-    hears: Listening
-
-    def brings_in(self, event_type: str) -> bool:
-        return self.takes and event_type in self.hears.triggers
-
-    def takes_out(self, event_type: str) -> bool:
-        return event_type in self.hears.cancel_on
-
-    def awaits(self, event_type: str) -> bool:
-        return event_type in self.hears.awaits
-
-    def concerns(self, event_type: str) -> bool:
-        """Whether it does anything about it to those who are in."""
-        return self.takes_out(event_type) or self.awaits(event_type)
+    note: str
+    took: bool = False
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +73,7 @@ def apply(
     if not going_on <= listening.keys():
         return None
     types = {row.type for row in rows}
-    heard = _hold(conn, tenant_id, {run: listening[run] for run in going_on if listening[run].types & types})
+    heard = hold(conn, tenant_id, {run: listening[run] for run in going_on if listening[run].types & types})
     claimed = events.lock(conn, rows)
     notes = {row.event_id: (EventStatus.DEAD, f"no campaign listens to {row.type}") for row in claimed}
     meant = _meant(conn, tenant_id, claimed, heard, now)
@@ -101,7 +84,7 @@ def apply(
             if person.matters_not:
                 batch.remember(event, identities(event.contact))
         else:
-            notes[row.event_id] = (EventStatus.APPLIED, "; ".join(batch.react(event, person))[:_NOTE_LONGEST])
+            notes[row.event_id] = _outcome(tuple(batch.react(event, person)))
     due, steps = _write(conn, tenant_id, batch.known, now, first)
     event_traces.add(conn, tenant_id, batch.traces)
     events.finish(conn, notes)
@@ -110,46 +93,18 @@ def apply(
     return Applied(due=due, steps=steps, urgent=urgent, done=len(notes), dead=dead)
 
 
-def under_way(conn: Connection, tenant_id: str) -> set[str]:
-    """The runs that may do something about an event."""
-    query = select(runs.c.run_id).where(
-        runs.c.tenant_id == tenant_id, runs.c.status.in_(fixed_list(UNDER_WAY)), runs.c.finished_at.is_(None)
-    )
-    return set(conn.execute(query).scalars())
-
-
-def _hold(conn: Connection, tenant_id: str, listening: Mapping[str, Listening]) -> list[_Run]:
-    """These runs as far as they are under way; their status does not change until the end of this transaction."""
-    if not listening:
-        return []
-    query = (
-        select(runs.c.run_id, runs.c.campaign_id, runs.c.status, runs.c.open_ended, runs.c.enrolled, runs.c.urgent)
-        .where(
-            runs.c.tenant_id == tenant_id,
-            runs.c.run_id.in_(sorted(listening)),
-            runs.c.status.in_(fixed_list(UNDER_WAY)),
-        )
-        .order_by(runs.c.run_id)
-        .with_for_update(read=True)
-    )
-    return [
-        _Run(
-            run_id=row.run_id,
-            campaign_id=row.campaign_id,
-            takes=row.open_ended and not row.enrolled,
-            runs=row.status == RunStatus.RUNNING,
-            urgent=row.urgent,
-            hears=listening[row.run_id],
-        )
-        for row in conn.execute(query).all()
-    ]
+def _outcome(reactions: Sequence[_Reaction]) -> tuple[EventStatus, str]:
+    """What becomes of an event that all have reacted to. Of what was done nothing may be done anew."""
+    lost = any(one.in_doubt for one in reactions) and not any(one.took for one in reactions)
+    note = "; ".join(one.note for one in reactions if one.note)[:_NOTE_LONGEST]
+    return EventStatus.DEAD if lost else EventStatus.APPLIED, note
 
 
 _Meant = tuple[EventRow, QueueEvent, Person | Unknown]
 
 
 def _meant(
-    conn: Connection, tenant_id: str, rows: Sequence[EventRow], heard: Sequence[_Run], now: datetime
+    conn: Connection, tenant_id: str, rows: Sequence[EventRow], heard: Sequence[ListeningRun], now: datetime
 ) -> list[_Meant]:
     """The events that some run hears, with the people they are about, who are locked.
 
@@ -165,7 +120,7 @@ def _meant(
     return list(zip(wanted, read, people, strict=True))
 
 
-def _look_up(conn: Connection, tenant_id: str, heard: Sequence[_Run], meant: Sequence[_Meant]) -> _Known:
+def _look_up(conn: Connection, tenant_id: str, heard: Sequence[ListeningRun], meant: Sequence[_Meant]) -> _Known:
     """What is known of these people in the runs that do something about their events."""
     entering: dict[str, set[str]] = defaultdict(set)
     leaving: set[tuple[str, str]] = set()
@@ -184,7 +139,9 @@ def _look_up(conn: Connection, tenant_id: str, heard: Sequence[_Run], meant: Seq
     )
 
 
-def _left(conn: Connection, tenant_id: str, heard: Sequence[_Run], meant: Sequence[_Meant]) -> dict[str, list[Trace]]:
+def _left(
+    conn: Connection, tenant_id: str, heard: Sequence[ListeningRun], meant: Sequence[_Meant]
+) -> dict[str, list[Trace]]:
     """What is remembered of whoever may enter a run that people are taken out of."""
     entering: dict[str, Entering] = {}
     types: set[str] = set()
@@ -203,13 +160,13 @@ def _left(conn: Connection, tenant_id: str, heard: Sequence[_Run], meant: Sequen
 class _Batch:
     """Goes through the events of a batch and keeps what is known up to date. Nothing is written yet."""
 
-    def __init__(self, conn: Connection, heard: Sequence[_Run], known: _Known, now: datetime) -> None:
+    def __init__(self, conn: Connection, heard: Sequence[ListeningRun], known: _Known, now: datetime) -> None:
         self._conn, self._heard, self._now = conn, heard, now
         self.known = known
         self.traces: list[tuple[Sequence[Identity], Trace]] = []
 
-    def react(self, event: QueueEvent, person: Person) -> Iterator[str]:
-        """What an event does in each run that hears it, in words."""
+    def react(self, event: QueueEvent, person: Person) -> Iterator[_Reaction]:
+        """What an event does in each run that hears it, and whether a trace of it is left."""
         told = event_traces.told(event)
         roots, contact_id = {"event": told, "contact": person.row.fields}, person.row.contact_id
         for run in self._heard:
@@ -221,6 +178,7 @@ class _Batch:
                 yield self._enter(roots, run, person, millis(event.occurred_at))
         if trace := self.remember(event, [(CONTACT_ID, contact_id)]):
             self.known.left.setdefault(contact_id, []).append(trace)
+            yield _Reaction("", took=True)
 
     def remember(self, event: QueueEvent, names: Sequence[Identity]) -> Trace | None:
         """Keep a trace of an event that takes people out, for whoever is brought in later."""
@@ -231,7 +189,7 @@ class _Batch:
         self.traces.append((names, trace))
         return trace
 
-    def _leave(self, roots: Mapping[str, Any], run: _Run, contact_id: str) -> str:
+    def _leave(self, roots: Mapping[str, Any], run: ListeningRun, contact_id: str) -> _Reaction:
         """Take the person out of what this event ends. One that begins anew does not end what began after it."""
         event_type, left = roots["event"]["type"], 0
         at = roots["event"]["occurredAt"] if run.brings_in(event_type) else ""
@@ -242,16 +200,16 @@ class _Batch:
             if not one.reason and run.hears.leaves(Facts(roots={**roots, **start}, now=self._now), event_type):
                 one.reason = f"taken out by the event {event_type}"
                 left += 1
-        return f"taken out of {run.run_id}" if left else f"nothing to end in {run.run_id}"
+        return _Reaction(f"taken out of {run.run_id}" if left else f"nothing to end in {run.run_id}", took=bool(left))
 
-    def _tell(self, event: Mapping[str, Any], run: _Run, contact_id: str) -> str:
+    def _tell(self, event: Mapping[str, Any], run: ListeningRun, contact_id: str) -> _Reaction:
         """Let those hear of it who may be waiting for it."""
         told = [one for one in self.known.open.get((run.run_id, contact_id), ()) if not one.reason]
         for one in told:
             one.news.append(Happened(event=event))
-        return f"told {run.run_id}" if told else f"nobody to tell in {run.run_id}"
+        return _Reaction(f"told {run.run_id}" if told else f"nobody to tell in {run.run_id}", took=bool(told))
 
-    def _over(self, roots: Mapping[str, Any], run: _Run, contact_id: str, at: int) -> str:
+    def _over(self, roots: Mapping[str, Any], run: ListeningRun, contact_id: str, at: int) -> str:
         """The type of an event that has ended already what this one would begin; "": there is none.
 
         Of two at the same moment one that could begin it itself does not end the other.
@@ -264,17 +222,17 @@ class _Batch:
                     return str(event_type)
         return ""
 
-    def _enter(self, roots: Mapping[str, Any], run: _Run, person: Person, at: int) -> str:
+    def _enter(self, roots: Mapping[str, Any], run: ListeningRun, person: Person, at: int) -> _Reaction:
         """Bring the person in, unless the campaign does not want them."""
         contact_id = person.row.contact_id
         event, key = roots["event"], (run.campaign_id, contact_id)
         earlier = self.known.earlier.get(key, Earlier())
         match run.hears.enters(Facts(roots=roots, now=self._now), event["type"], earlier):
-            case PassOver(reason):
-                return f"passed over by {run.run_id}: {reason}"
+            case PassOver(reason, in_doubt):
+                return _Reaction(f"passed over by {run.run_id}: {reason}", in_doubt=in_doubt)
             case Enroll():
                 if over := self._over(roots, run, contact_id, at):
-                    return f"passed over by {run.run_id}: {over} has happened since"
+                    return _Reaction(f"passed over by {run.run_id}: {over} has happened since")
                 entered = Open(
                     enrollment_id=dialect.new_id(self._conn),
                     run_id=run.run_id,
@@ -285,7 +243,7 @@ class _Batch:
                 )
                 self.known.open.setdefault((run.run_id, contact_id), []).append(entered)
                 self.known.earlier[key] = Earlier(entered_at=self._now, is_in=True)
-                return f"entered {run.run_id}"
+                return _Reaction(f"entered {run.run_id}", took=True)
 
 
 def _write(

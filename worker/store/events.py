@@ -26,13 +26,14 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    func,
     or_,
     select,
     true,
     update,
 )
 
-from worker.domain.queue_event import MALFORMED
+from worker.domain.queue_event import DIGEST, MALFORMED
 from worker.store import dialect, event_traces
 from worker.store.codec import from_json, millis, moment, to_json
 from worker.store.dialect import fixed
@@ -234,8 +235,13 @@ def of_tenant(conn: Connection, tenant_id: str, *, dead: bool, limit: int) -> li
 
 
 def get(conn: Connection, tenant_id: str, key: str) -> EventFacts | None:
-    """All of one event."""
-    row = conn.execute(select(events).where(events.c.tenant_id == tenant_id, events.c.event_key == key)).first()
+    """All of one event, by its key, or by the one its sender gave it where it could not be read: the newest of them."""
+    ours = select(events).where(events.c.tenant_id == tenant_id)
+    row = conn.execute(ours.where(events.c.event_key == key)).first()
+    if row is None:
+        unread = and_(events.c.status == fixed(EventStatus.DEAD), events.c.event_key.startswith(MALFORMED))
+        sent = func.substr(events.c.event_key, len(MALFORMED) + DIGEST + 2) == key
+        row = conn.execute(ours.where(unread, sent).order_by(events.c.event_id.desc()).limit(1)).first()
     return _facts(row, from_json(row.payload)) if row else None
 
 
@@ -262,6 +268,13 @@ def replay(conn: Connection, tenant_id: str, key: str = "") -> int:
         again = again.where(row.event_key == key)
     due = dialect.now_ms(conn)
     return conn.execute(again.values(status=EventStatus.WAITING, due_at=due, tries=0, note="")).rowcount
+
+
+def count_unread(conn: Connection, tenant_id: str) -> int:
+    """How many could not be read, which nothing but its sender can mend."""
+    row = events.c
+    unread = and_(row.status == fixed(EventStatus.DEAD), row.event_key.startswith(MALFORMED))
+    return conn.execute(select(func.count()).where(row.tenant_id == tenant_id, unread)).scalar_one()
 
 
 def purge(conn: Connection, tenant_id: str, before: datetime, *, limit: int) -> int:

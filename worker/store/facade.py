@@ -30,6 +30,7 @@ from worker.store import (
     enroll,
     enrollments,
     event_effects,
+    event_runs,
     events,
     guards,
     imports,
@@ -159,7 +160,7 @@ class Store:
     audience_lacking = reads(audience_counts.lacking)
     audience_is_over = reads(audiences.is_over)
     audience_has = reads(audiences.anybody_with)
-    segment_is_everybody = reads(audiences.is_everybody)
+    segment_leaves_out = reads(audiences.left_out)
     nobody_has = reads(audiences.nobody_has)
     enroll_chunk = writes(enroll.enroll_chunk)
     pass_canary = writes(enroll.pass_canary)
@@ -209,8 +210,9 @@ class Store:
     list_events = reads(events.of_tenant)
     get_event = reads(events.get)
     replay_events = writes(events.replay)
+    count_unread_events = reads(events.count_unread)
     purge_events = writes(events.purge)
-    listening_runs = reads(event_effects.under_way)
+    listening_runs = reads(event_runs.under_way)
 
     tick_is_free = reads(leases.is_free)
     take_tick = writes(leases.take)

@@ -112,7 +112,7 @@ def _refuse_a_second(conn: Connection, run: Run, *, again: bool, replace: bool, 
     for other in runs.find(conn, run.tenant_id, run.campaign_id, rivals):
         if other.open_ended and run.open_ended and not other.enrolled:
             if not replace:
-                raise AlreadyListening(other.run_id, other.status)
+                raise AlreadyListening(other.run_id, other.status, "events" if other.urgent else "dates")
             runs.close(conn, run.tenant_id, other.run_id, run.created_at, by=by, reason=f"{run.run_id} took its place")
         elif not again and not (run.open_ended or other.open_ended) and _same_audience(run, other):
             raise AlreadyRunning(other.run_id, other.status)
