@@ -68,6 +68,8 @@ class Measured:
     lasted: float
     cpu: Mapping[str, float]
     """Seconds by program."""
+    beside: int = 0
+    """Texts of the broadcast that left meanwhile."""
 
     def at(self, percent: int) -> float:
         return quantiles(self.took, n=100, method="inclusive")[percent - 1] if len(self.took) > 1 else float("inf")
@@ -77,7 +79,8 @@ class Measured:
         verdict = "holds" if self.at(99) < LIMIT_SECONDS and len(self.took) == self.sent else "MISSED"
         cpu = " ".join(f"{name} {1e6 * seconds / self.sent:.0f}" for name, seconds in self.cpu.items())
         arrived = f"{self.sent / self.lasted:9,.0f} {len(self.took) / self.sent:8.0%}"
-        return f"{self.name:34} {arrived} {parts}  {verdict}  {cpu}"
+        beside = f"; broadcast {self.beside / self.lasted:,.0f} texts/s" if self.beside else ""
+        return f"{self.name:34} {arrived} {parts}  {verdict}  {cpu}{beside}"
 
 
 class Site:
@@ -144,7 +147,10 @@ class Site:
             return dict(json.load(answer))
 
     def broadcast_has_sent(self) -> bool:
-        return any(phone.startswith("+1303") for phone in self.arrived())
+        return self.broadcast_texts(since=0.0) > 0
+
+    def broadcast_texts(self, *, since: float) -> int:
+        return sum(phone.startswith("+1303") and at >= since for phone, at in self.arrived().items())
 
     def broadcast_has_ended(self) -> bool:
         [run] = self.rt.store.find_runs(TENANT, "bulk")
@@ -241,7 +247,8 @@ def _wait(site: Site, name: str, sent: Mapping[str, float], lasted: float, meter
         arrived = site.arrived()
         took = tuple(arrived[phone] - at for phone, at in sent.items() if phone in arrived)
         if len(took) == len(sent) or time.monotonic() > ends:
-            return Measured(name=name, sent=len(sent), took=took, lasted=lasted, cpu=meter.stop())
+            beside = site.broadcast_texts(since=min(sent.values()))
+            return Measured(name=name, sent=len(sent), took=took, lasted=lasted, cpu=meter.stop(), beside=beside)
         time.sleep(0.5)  # between two looks at how many have arrived
 
 

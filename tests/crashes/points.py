@@ -66,7 +66,7 @@ def _at(
 _ALL: Final = (
     *_at(TEXTS, "launch", "create_run", BEFORE, AFTER),
     *_at(TEXTS, "enroll", "enroll_chunk", BEFORE, AFTER),
-    *_at(TEXTS, "tick", "take_tick", BEFORE, AFTER),
+    *_at(TEXTS, "tick", "take_lease", BEFORE, AFTER),
     *_at(TEXTS, "first step", "claim_enrollments", BEFORE, AFTER),
     *_at(TEXTS, "first step", "commit_steps", BEFORE, AFTER),
     *_at(TEXTS, "first text", "claim_messages", BEFORE, AFTER),

@@ -115,7 +115,7 @@ class Judge:
             return False
         self._changes = self._db.total_changes
         self.commits += 1
-        self.work += name != "take_tick"
+        self.work += name != "take_lease"
         match name, args:
             case "claim_messages", _:
                 self._intents |= {facts.attempt_id: Intent(facts, self.commits) for facts in came_to.attempts}

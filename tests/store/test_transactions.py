@@ -145,20 +145,20 @@ def test_writers_wait_for_each_other_and_lose_no_update(store):
 
 
 def test_one_worker_has_the_tick_until_its_lease_is_over(store):
-    assert store.take_tick("tick", "a", 60)
-    assert not store.take_tick("tick", "b", 60)
-    assert store.take_tick("other", "b", 60)
-    assert store.take_tick("tick", "a", -1)
-    assert store.take_tick("tick", "b", 60)
+    assert store.take_lease("tick", "a", 60)
+    assert not store.take_lease("tick", "b", 60)
+    assert store.take_lease("other", "b", 60)
+    assert store.take_lease("tick", "a", -1)
+    assert store.take_lease("tick", "b", 60)
     with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(lambda n: store.take_tick("race", str(n), 60), range(8))) == 1
+        assert sum(pool.map(lambda n: store.take_lease("race", str(n), 60), range(8))) == 1
 
 
 def test_a_store_in_memory_works_for_one_thread():
     store = Store("sqlite://")
     store.migrate()
     store.check_schema()
-    assert store.take_tick("tick", "a", 1)
+    assert store.take_lease("tick", "a", 1)
     store.close()
 
 

@@ -6,6 +6,7 @@
 3. An enrollment whose step raises or cannot be written is left alone and counted; the rest of its batch goes on.
 4. An urgent run is not looked at until nothing is left: whoever comes meanwhile has a hint of their own, and its
    messages are to leave before the next look.
+5. Other runs give way while events come late.
 """
 
 from dataclasses import replace
@@ -36,11 +37,14 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
     )  # before any claim: claims that cannot be stepped count against people
     stepped, size = 0, rt.settings.step_size
     urgent = rt.is_urgent(run_id)
+    share = size
     ends = rt.clock.elapsed() + (0 if urgent else BUDGET_SECONDS)
     while True:
         apply_inbox(rt)
+        if not urgent and not (share := rt.giving_way.share(Work.ADVANCE, size)):
+            return stepped
         claims = rt.store.claim_enrollments(
-            tenant_id, run_id, owner=rt.owner, limit=size, lease=rt.settings.lease, now=rt.now()
+            tenant_id, run_id, owner=rt.owner, limit=share, lease=rt.settings.lease, now=rt.now()
         )
         if not claims:
             rt.store.finish_run_if_done(tenant_id, run_id, rt.now())

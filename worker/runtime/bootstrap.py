@@ -28,6 +28,7 @@ from worker.engine.definition import Definition, definition_of
 from worker.engine.settlement import SettlementOptions
 from worker.engine.triggers import Listening, compile_listening
 from worker.runtime.clock import Clock, DatabaseClock
+from worker.runtime.giving_way import GivingWay
 from worker.runtime.hints import Hint
 from worker.runtime.mailers import Mailers, secret_named
 from worker.runtime.settings import Settings
@@ -55,6 +56,7 @@ class Runtime:
         self.actor = operator(settings.tenant_id, getpass.getuser())
         """Whose work a command does: whoever sits at this machine, unless a token says otherwise."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self.giving_way = GivingWay(store, self.clock, settings.tenant_id, self.owner)
         self._patience = settings.patience
         self._runner: asyncio.Runner | None = None
         self._channels: dict[str, Channel[Any]] = {}

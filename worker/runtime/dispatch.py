@@ -5,6 +5,7 @@
 3. What was launched against a sandbox is not sent to the vendors, nor the other way round, however a worker is set up.
 4. Two lanes per process overlap one slice's database work with the other's network time. One that breaks leaves the
    other to bring its answers home.
+5. Runs that nobody enters by an event give way while events come late.
 """
 
 import asyncio
@@ -70,6 +71,9 @@ async def _lane(
         size *= rt.settings.lanes  # one lane takes what is there
     pool = rt.definition(tenant_id, run_id).mailers if kind is ChannelKind.EMAIL else ()
     while (began := rt.clock.elapsed()) < ends:
+        share = size if urgent else await asyncio.to_thread(rt.giving_way.share, Work(f"{kind}.dispatch"), size)
+        if not share:
+            return True
         mailer, rate = rt.mailers.pick(pool), rt.settings.rate_of(kind)
         if pool and mailer is None:
             log.error("no email account of the run has its credential in the environment of this worker", run=run_id)
@@ -79,7 +83,7 @@ async def _lane(
             tenant_id,
             run_id,
             kind,
-            limit=size,
+            limit=share,
             lease=rt.settings.lease,
             now=rt.now(),
             provider=rt.channel(kind).name,

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.runtime import events
 from worker.runtime.bootstrap import Runtime
+from worker.runtime.giving_way import LATE_SECONDS
 from worker.runtime.urgent import UrgentTurns
 from worker.store.errors import StoreError
 
@@ -140,7 +141,10 @@ class EventStream:
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.xack(self._name, GROUP, *ids)
             pipeline.xdel(self._name, *ids)
-            pipeline.execute()
+            pipeline.time()
+            *_, (seconds, micros) = pipeline.execute()
+        if seconds + micros / 1e6 - _added_at(ids[0]) > LATE_SECONDS:
+            self._rt.giving_way.events_are_late()
         self._apply(rows)
 
     def _apply(self, rows: Sequence[Any]) -> None:
@@ -148,3 +152,8 @@ class EventStream:
             events.apply(self._rt, rows)
         except Exception:
             log.exception("events left to the tick", count=len(rows))
+
+
+def _added_at(entry_id: bytes) -> float:
+    """When an entry was added, in seconds of the broker's clock: its id begins with the milliseconds."""
+    return int(entry_id.partition(b"-")[0]) / 1000

@@ -222,9 +222,12 @@ class Applying:
         while True:
             with self._lock:
                 rows, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                more = bool(self._waiting)
             if not rows:
                 return
             try:
+                if more:
+                    self._rt.giving_way.events_are_late()
                 apply(self._rt, rows)
             except Exception:
                 log.exception("events left to the tick", count=len(rows))

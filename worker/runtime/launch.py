@@ -70,9 +70,9 @@ def enroll(rt: Runtime, tenant_id: str, run_id: str) -> Enrolled:
     selection, due_of, hears = selection_of_run(run), scheduling.due_of(rt, run), rt.listening(tenant_id, run_id)
     ends = rt.clock.elapsed() + ENROLL_SECONDS
     people = 0
-    while True:
+    while size := rt.giving_way.share(Work.ENROLL, ENROLL_CHUNK):
         chunk = rt.store.enroll_chunk(
-            tenant_id, run_id, size=ENROLL_CHUNK, now=rt.now(), selection=selection, due_of=due_of, hears=hears
+            tenant_id, run_id, size=size, now=rt.now(), selection=selection, due_of=due_of, hears=hears
         )
         people += chunk.people
         rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, chunk.people))
@@ -80,7 +80,8 @@ def enroll(rt: Runtime, tenant_id: str, run_id: str) -> Enrolled:
             return Enrolled(people, more=False)
         if rt.clock.elapsed() > ends:
             rt.hint(Hint(Work.ENROLL, tenant_id, run_id, chunk.people, share=1))
-            return Enrolled(people, more=True)
+            break
+    return Enrolled(people, more=True)
 
 
 def pause(rt: Runtime, tenant_id: str, run_id: str, reason: str = "") -> bool:

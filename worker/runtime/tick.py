@@ -33,7 +33,7 @@ MOST_SHARES = 4
 def tick(rt: Runtime) -> int:
     """Hint at everything that is due, if it is our turn. Returns the number of hints."""
     lease = f"tick:{rt.settings.tenant_id}"
-    if not rt.store.tick_is_free(lease, rt.owner) or not rt.store.take_tick(lease, rt.owner, 2 * PERIOD_SECONDS):
+    if not rt.store.lease_is_free(lease, rt.owner) or not rt.store.take_lease(lease, rt.owner, 2 * PERIOD_SECONDS):
         return 0
     hints = 0
     for due in rt.store.due_work(rt.settings.tenant_id, rt.now(), events.forgotten_before(rt)):

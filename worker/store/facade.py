@@ -214,8 +214,8 @@ class Store:
     purge_events = writes(events.purge)
     listening_runs = reads(event_runs.under_way)
 
-    tick_is_free = reads(leases.is_free)
-    take_tick = writes(leases.take)
+    lease_is_free = reads(leases.is_free)
+    take_lease = writes(leases.take)
 
     run_report = reads(reports.run_report)
     run_progress = reads(reports.progress)

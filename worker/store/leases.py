@@ -1,4 +1,4 @@
-"""Tick leases: of all workers, one does the periodic work; when it dies the next one does."""
+"""Leases by name: of all workers one ticks, and one says that events are late; when it dies the next one does."""
 
 from sqlalchemy import Connection, Select, Text, bindparam, or_, select
 
