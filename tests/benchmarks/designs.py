@@ -1,4 +1,4 @@
-"""The designs, started as processes and given the same job: a text, a mail and a call, a second apart."""
+"""The designs, started as processes and given the same job, one of `jobs.py`."""
 
 import csv
 import json
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import jobs
 import sqlalchemy
 
 from worker.runtime.bootstrap import Runtime
@@ -120,7 +121,7 @@ class Ours:
 
     def start(self, contacts: int, warm_up: int) -> None:
         self._rt.store.migrate()
-        save_definitions(self._rt, [HERE / "job.yaml"])
+        save_definitions(self._rt, [jobs.FILE])
         for label, first, count in (("warm-up", 0, warm_up), ("measured", warm_up, contacts)):
             file = _write_contacts(self._place.data_dir / f"{label}.csv", first, count)
             begun = time.perf_counter()

@@ -142,7 +142,7 @@ def first_message(url: str, folder: Path) -> Iterator[str]:
             supervisor.start(program(name))
         campaigns = (sys.executable, "-m", "worker.cli.main")
         store = Store(url)
-        subprocess.run([*campaigns, "save", str(HERE / "job.yaml")], check=True)
+        subprocess.run([*campaigns, "save", str(HERE / "jobs" / "mixed.yaml")], check=True)
         time.sleep(REST_SECONDS)
         pids = {name: supervisor.running[name].process.pid for name in PROGRAMS}
         meter = Meter(pids)

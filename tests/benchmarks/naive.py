@@ -16,6 +16,7 @@ import sys
 import time
 from functools import cache
 
+import jobs
 import psycopg
 from celery import Celery
 from sendgrid import SendGridAPIClient
@@ -25,6 +26,7 @@ from twilio.twiml.voice_response import VoiceResponse
 
 SENDER = "+12025550100"
 TEXT = "Hello {name}, your policy ends soon. Answer YES and we renew it, or STOP to hear no more from us."
+REMINDER = "{name}, this is to remind you: your policy ends soon. STOP to hear no more from us."
 MAIL = (
     "Hello {name}, your policy ends soon. Answer this mail and we renew it. We will call you in a moment in case you"
     " have a question."
@@ -56,7 +58,15 @@ def mailer() -> SendGridAPIClient:
 
 def text(name: str, phone: str, email: str) -> str:
     """Send the text; the provider's id."""
-    body = TEXT.format(name=name)
+    return _text(TEXT.format(name=name), phone)
+
+
+def reminder(name: str, phone: str, email: str) -> str:
+    """Send the second text; the provider's id."""
+    return _text(REMINDER.format(name=name), phone)
+
+
+def _text(body: str, phone: str) -> str:
     return provider().messages.create(to=phone, from_=SENDER, body=body, status_callback=CALLBACK).sid
 
 
@@ -74,7 +84,7 @@ def call(name: str, phone: str, email: str) -> str:
     return provider().calls.create(to=phone, from_=SENDER, twiml=str(document), status_callback=CALLBACK).sid
 
 
-STEPS = (text, mail, call)
+STEPS = [{"text": text, "reminder": reminder, "mail": mail, "call": call}[name] for name in jobs.STEPS[jobs.JOB]]
 
 
 @cache

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 import sqlalchemy
 from designs import HERE, Design, Naive, Ours, Place, Unguarded
+from jobs import MESSAGES
 from measure import Meter
 from server import postmaster
 
@@ -25,9 +26,6 @@ from worker.runtime.embedded import start_redis
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 
 WARM_UP = 200
-MESSAGES = 3
-"""For each contact."""
-
 REST_SECONDS = 1.0
 """What the warm-up set in motion comes to rest before the measurement begins."""
 

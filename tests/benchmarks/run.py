@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jobs
 from report import Results, Verdict, describe_machine, judge, one_line, print_verdict
 from server import ROOT, postgres
 
@@ -57,7 +58,10 @@ def main() -> int:
     setup = Setup.from_env()
     machine = describe_machine()
     print(f"{machine['cores']} cores, {machine['processor']}, Python {machine['python']}, load {machine['load']:.1f}")
-    print(f"{setup.contacts} contacts, naive: {setup.naive_contacts}; a text, a mail and a call each", flush=True)
+    print(
+        f"{setup.contacts} contacts, naive: {setup.naive_contacts}; each gets {', '.join(jobs.STEPS[jobs.JOB])}",
+        flush=True,
+    )
     with _databases(setup) as urls:
         done = _rounds(setup, urls)
     verdicts = {database: judge(results) for database, results in done.items()}

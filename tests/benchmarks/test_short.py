@@ -18,7 +18,13 @@ DESIGNS = ("naive", "ours")
 def result(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
     setup = {"DESIGNS": ",".join(DESIGNS), "DATABASES": "sqlite", "RUNS": "1"}
-    sizes = {"CONTACTS": str(CONTACTS), "NAIVE_CONTACTS": str(CONTACTS), "DATABASE_URL": "", "LATENCY_SECONDS": ""}
+    sizes = {
+        "CONTACTS": str(CONTACTS),
+        "NAIVE_CONTACTS": str(CONTACTS),
+        "DATABASE_URL": "",
+        "LATENCY_SECONDS": "",
+        "JOB": "mixed",
+    }
     env = {**os.environ, **setup, **sizes, "BENCH_DIR": str(folder), "PROFILE": ""}
     script = Path(__file__).parent / "run.py"
     ended = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=240, check=False)

@@ -269,10 +269,10 @@ def test_two_workers_that_look_at_the_same_time_have_looked_once(open_house):
     house.later(seconds=121)
     settle = other.store.settle
 
-    def settle_after_the_first(*args):
+    def settle_after_the_first(*args, **given):
         other.store.settle = settle
         house.reconcile()
-        return settle(*args)
+        return settle(*args, **given)
 
     other.store.settle = settle_after_the_first
     other.run(reconcile(other))

@@ -18,11 +18,12 @@ from sqlalchemy.exc import IntegrityError
 from worker.domain.attempt import Settlement
 from worker.runtime import dispatch
 from worker.runtime.bootstrap import Runtime
-from worker.store import dialect, enrollments, outcomes, settlements, signals, transactions
+from worker.store import dialect, enrollments, outcomes, settlements, transactions
 from worker.store.codec import millis
 from worker.store.facade import Store, writes
 from worker.store.rows import Settled, StepCommit
 from worker.store.signals import BULK
+from worker.store.stepping import Step
 from worker.store.tables import attempts
 from worker.store.tables import enrollments as enrollments_table
 
@@ -60,27 +61,26 @@ def _write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime)
     )
 
 
-def apply_unchecked(conn: Connection, brought: Sequence[Settlement], now: datetime) -> Settled:
+def apply_unchecked(
+    conn: Connection, brought: Sequence[Settlement], now: datetime, *, step: Step | None = None
+) -> Settled:
     """`settlements.apply`, but whatever is brought of a known attempt is written."""
     try:
         with conn.begin_nested():
-            return _apply(conn, brought, now)
+            return _apply(conn, brought, now, step)
     except IntegrityError:
         if len(brought) == 1:
             return Settled(refused=(brought[0].facts.attempt_id,))
-    one_by_one = [apply_unchecked(conn, [settlement], now) for settlement in brought]
-    return Settled(
-        applied=tuple(i for s in one_by_one for i in s.applied), refused=tuple(i for s in one_by_one for i in s.refused)
-    )
+    return sum((apply_unchecked(conn, [settlement], now) for settlement in brought), Settled())
 
 
-def _apply(conn: Connection, brought: Sequence[Settlement], now: datetime) -> Settled:
+def _apply(conn: Connection, brought: Sequence[Settlement], now: datetime, step: Step | None) -> Settled:
     counted = counted_before(conn, brought)
     known = [s for s in brought if s.facts.attempt_id in counted]
-    if known:
-        settlements._update_attempts(conn, known)
-        write_consequences(conn, known, counted, now)
-    return Settled(applied=tuple(s.facts.attempt_id for s in known))
+    if not known:
+        return Settled()
+    settlements._update_attempts(conn, known)
+    return write_consequences(conn, known, counted, now, step)
 
 
 def counted_before(conn: Connection, brought: Sequence[Settlement]) -> dict[str, bool]:
@@ -91,13 +91,14 @@ def counted_before(conn: Connection, brought: Sequence[Settlement]) -> dict[str,
 
 
 def write_consequences(
-    conn: Connection, brought: Sequence[Settlement], counted: dict[str, bool], now: datetime
-) -> None:
+    conn: Connection, brought: Sequence[Settlement], counted: dict[str, bool], now: datetime, step: Step | None
+) -> Settled:
     """What follows for messages, enrollments and suppressions."""
     settlements._update_messages(conn, brought, counted, now)
     outcomes.file(conn, [outcomes.of_settlement(s, now) for s in brought if s.disposition])
-    signals.post(conn, [(s.facts.tenant_id, s.facts.enrollment_id, e) for s in brought for e in s.signals], now)
+    heard = settlements._tell(conn, brought, now, step)
     settlements._suppress(conn, brought, now)
+    return Settled(applied=tuple(s.facts.attempt_id for s in brought), owed=heard.owed, put_by=heard.put_by)
 
 
 class NoFencingStore(Store):

@@ -18,6 +18,7 @@ from worker.store import dialect, settlements
 from worker.store.codec import millis
 from worker.store.facade import writes
 from worker.store.rows import Settled
+from worker.store.stepping import Step
 from worker.store.tables import attempts
 
 _RESULT = (
@@ -27,7 +28,11 @@ _RESULT = (
 
 
 def settle_unguarded(
-    conn: Connection, brought: Sequence[Settlement], now: datetime, providers: Mapping[ChannelKind, str]
+    conn: Connection,
+    brought: Sequence[Settlement],
+    now: datetime,
+    providers: Mapping[ChannelKind, str],
+    step: Step | None,
 ) -> Settled:
     """Insert results with their attempts, and write other news over what is there."""
     results = [s for s in brought if s.facts.status is AttemptStatus.DISPATCHING]
@@ -44,9 +49,7 @@ def settle_unguarded(
     if news:
         settlements._update_attempts(conn, news)
     written = [*results, *news]
-    if written:
-        write_consequences(conn, written, counted, now)
-    return Settled(applied=tuple(s.facts.attempt_id for s in written))
+    return write_consequences(conn, written, counted, now, step) if written else Settled()
 
 
 def _result(s: Settlement, provider: str) -> tuple[Any, ...]:
@@ -61,7 +64,7 @@ def _result(s: Settlement, provider: str) -> tuple[Any, ...]:
 class NoGuaranteeStore(NoFencingStore, NoIntentStore):
     """Leases before, results after, and whoever comes last is right."""
 
-    def settle(self, brought: Sequence[Settlement], now: datetime) -> Settled:
-        return self._settle_unguarded(brought, now, self._providers)
+    def settle(self, brought: Sequence[Settlement], now: datetime, *, step: Step | None = None) -> Settled:
+        return self._settle_unguarded(brought, now, self._providers, step)
 
     _settle_unguarded = writes(settle_unguarded)

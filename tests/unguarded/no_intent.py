@@ -22,6 +22,7 @@ from worker.store.codec import millis
 from worker.store.facade import Store, writes
 from worker.store.gating import Gate, Rules, facts_of
 from worker.store.rows import Claimed, Rate, Settled
+from worker.store.stepping import Step
 from worker.store.tables import attempts
 from worker.store.tables import messages as messages_table
 
@@ -75,7 +76,11 @@ def _lease(conn: Connection, granted: Sequence[Row[Any]], now: datetime, until: 
 
 
 def settle_afterwards(
-    conn: Connection, brought: Sequence[Settlement], now: datetime, providers: Mapping[ChannelKind, str]
+    conn: Connection,
+    brought: Sequence[Settlement],
+    now: datetime,
+    providers: Mapping[ChannelKind, str],
+    step: Step | None,
 ) -> Settled:
     """Write the attempts nobody has written yet, then settle as ever."""
     unwritten = [s.facts for s in brought if s.facts.status is AttemptStatus.DISPATCHING]
@@ -85,7 +90,7 @@ def settle_afterwards(
         names = [*messages._INTENT, "lease_until"]
         insert = dialect.upsert(conn, attempts).from_select(names, select(given, dialect.now_ms(conn)).where(true()))
         conn.execute(insert.on_conflict_do_nothing())
-    return settlements.apply(conn, brought, now)
+    return settlements.apply(conn, brought, now, step=step)
 
 
 def _intent(facts: AttemptFacts, provider: str) -> tuple[Any, ...]:
@@ -107,8 +112,8 @@ class NoIntentStore(Store):
         self._providers[channel] = provider
         return self._claim_by_lease(tenant_id, run_id, channel, provider=provider, **options)
 
-    def settle(self, brought: Sequence[Settlement], now: datetime) -> Settled:
-        return self._settle_afterwards(brought, now, self._providers)
+    def settle(self, brought: Sequence[Settlement], now: datetime, *, step: Step | None = None) -> Settled:
+        return self._settle_afterwards(brought, now, self._providers, step)
 
     _claim_by_lease = writes(claim_by_lease)
     _settle_afterwards = writes(settle_afterwards)

@@ -127,7 +127,7 @@ def test_without_intent_a_person_is_texted_twice_when_a_worker_dies_between_acce
     house.advance()
     dying = house.runtime()
 
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise Killed
 
     dying.store.settle = die

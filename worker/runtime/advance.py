@@ -61,8 +61,8 @@ def advance(rt: Runtime, tenant_id: str, run_id: str) -> int:
             return stepped
 
 
-def first_step(rt: Runtime, claim: EnrollmentClaim) -> StepCommit | None:
-    """Step somebody who enters right now. None if that raises: it will be tried and counted as an ordinary step is."""
+def step_now(rt: Runtime, claim: EnrollmentClaim) -> StepCommit | None:
+    """Step somebody inside another commit. None if that raises: it will be tried and counted as an ordinary step is."""
     try:
         definition = rt.definition(claim.tenant_id, claim.run_id)
     except Exception:

@@ -20,6 +20,7 @@ from worker.domain.attempt import AttemptFacts
 from worker.domain.email_account import EmailAccount
 from worker.engine import settlement
 from worker.engine.outgoing import build_message
+from worker.runtime.advance import step_now
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.runtime.mailers import from_account, within_own
@@ -95,15 +96,23 @@ async def _lane(
             return False
         if claimed.attempts:
             news = await _send(rt, kind, claimed.attempts, tally, mailer)
-            await asyncio.to_thread(settle, rt, news, patience=SETTLE_PATIENCE_SECONDS)
-        if claimed.attempts or claimed.settled:
-            count = len(claimed.attempts) + claimed.settled
-            await asyncio.to_thread(rt.hint, Hint(Work.ADVANCE, tenant_id, run_id, count))
+            await asyncio.to_thread(_bring_home, rt, tenant_id, run_id, news)
+        if claimed.settled:
+            await asyncio.to_thread(rt.hint, Hint(Work.ADVANCE, tenant_id, run_id, claimed.settled))
         if claimed.retry_at is not None:
             rt.slowed[run_id, kind] = rt.clock.elapsed() + SLOWED_SECONDS
         if claimed.retry_at is not None or not (claimed.more or (claimed.attempts and not urgent)):
             return True  # the next tick hints again when the rate allows more; other runs need this process too
     return False
+
+
+def _bring_home(rt: Runtime, tenant_id: str, run_id: str, news: list[tuple[AttemptFacts, Decide]]) -> None:
+    """Commit what the provider said, and the steps it leads to."""
+    settled = settle(rt, news, patience=SETTLE_PATIENCE_SECONDS, step=partial(step_now, rt))
+    for channel in sorted(settled.owed):
+        rt.hint(Hint(Work(f"{channel}.dispatch"), tenant_id, run_id, len(news)))
+    if settled.put_by:
+        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, settled.put_by))
 
 
 def _too_late(rt: Runtime, began: float) -> bool:

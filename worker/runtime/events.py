@@ -24,7 +24,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from worker.domain.faults import Fault, Invalid
 from worker.domain.queue_event import LARGEST, QueueEvent, legible, malformed_key, read_event
-from worker.runtime.advance import first_step
+from worker.runtime.advance import step_now
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.schema import strict_json
@@ -159,7 +159,7 @@ def apply(rt: Runtime, rows: Sequence[EventRow], *, steps: bool = True) -> int:
 
 def _apply(rt: Runtime, rows: Sequence[EventRow], *, steps: bool) -> int:
     tenant_id, applied = rt.settings.tenant_id, None
-    first = partial(first_step, rt) if steps else _no_step
+    first = partial(step_now, rt) if steps else _no_step
     while applied is None:
         listening = {run_id: rt.listening(tenant_id, run_id) for run_id in rt.store.listening_runs(tenant_id)}
         applied = rt.store.apply_events(tenant_id, rows, listening, rt.now(), first=first)

@@ -27,4 +27,4 @@ def decide(rt: Runtime, attempt_id: str, says: PersonSays) -> bool:
     )
     changed = settle(rt, [(facts, decision)])
     rt.hint(Hint(Work.ADVANCE, facts.tenant_id, facts.run_id, 1))
-    return bool(changed)
+    return bool(changed.applied)

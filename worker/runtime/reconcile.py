@@ -141,4 +141,4 @@ async def _settle(rt: Runtime, news: list[tuple[AttemptFacts, Decide]]) -> int:
     settled = await asyncio.to_thread(settle, rt, news)
     for tenant_id, run_id in {(facts.tenant_id, facts.run_id) for facts, _ in news}:
         rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, len(news)))
-    return settled
+    return len(settled.applied)

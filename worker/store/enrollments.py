@@ -13,7 +13,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, case, delete, or_, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    delete,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from worker.domain.dispositions import SYSTEM
@@ -83,18 +97,24 @@ def claim(
                 (taken if claims <= MAX_CLAIMS else poisoned).append(enrollment_id)
     if poisoned:
         _quarantine(conn, tenant_id, run_id, poisoned, now)
-    return _load(conn, tenant_id, taken) if taken else []
+    return _load(conn, tenant_id, taken, now) if taken else []
 
 
 def commit(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> int:
     """Write the steps whose claim still holds; the others write nothing. Returns how many were written."""
     if not commits:
         return 0
+    written = write(conn, commits, now)
+    _forget_signals(conn, written)
+    return len(written)
+
+
+def write(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> list[StepCommit]:
+    """Write what steps came to where it still holds; the news they have consumed is left. Returns what was written."""
     written_ids = _write_state(conn, commits, now)
     written = [c for c in commits if c.claim.enrollment.enrollment_id in written_ids]
     carry_out(conn, written, now)
-    _forget_signals(conn, written)
-    return len(written)
+    return written
 
 
 def carry_out(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:
@@ -155,27 +175,32 @@ def _quarantine(conn: Connection, tenant_id: str, run_id: str, enrollment_ids: S
     signals.forget(conn, enrollment_ids)
 
 
-def _load(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> list[EnrollmentClaim]:
-    given = dialect.ids(conn, "enrollment_id", enrollment_ids)
-    row, contact = enrollments.c, contacts.c
+def _load(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str], now: datetime) -> list[EnrollmentClaim]:
+    row = enrollments.c
     query = (
-        select(
-            *(row.enrollment_id, row.run_id, row.contact_id, row.status, row.state, row.epoch, row.wake, row.due_at),
-            *(contact.phone, contact.email, contact.timezone, contact.fields),
-        )
-        .join(given, row.enrollment_id == given.c.enrollment_id)
-        .outerjoin(contacts, (contact.tenant_id == row.tenant_id) & (contact.contact_id == row.contact_id))
+        stepped_query(dialect.ids(conn, "enrollment_id", enrollment_ids))
         .where(row.tenant_id == tenant_id)
         .order_by(row.priority, row.due_at, row.enrollment_id)
     )
-    return list(_readable(tenant_id, conn.execute(query).all(), _news(conn, tenant_id, enrollment_ids)))
+    return list(readable(tenant_id, conn.execute(query).all(), _news(conn, tenant_id, enrollment_ids), now))
 
 
-def _readable(tenant_id: str, rows: Sequence[Any], news: _News) -> Iterator[EnrollmentClaim]:
+def stepped_query(given: FromClause) -> Select[Any]:
+    """What a step is told of these enrollments and their contacts."""
+    row, contact = enrollments.c, contacts.c
+    columns = (
+        *(row.enrollment_id, row.run_id, row.contact_id, row.status, row.state, row.epoch, row.wake, row.due_at),
+        *(contact.phone, contact.email, contact.timezone, contact.fields),
+    )
+    owner = (contact.tenant_id == row.tenant_id) & (contact.contact_id == row.contact_id)
+    return select(*columns).join(given, row.enrollment_id == given.c.enrollment_id).outerjoin(contacts, owner)
+
+
+def readable(tenant_id: str, rows: Sequence[Any], news: _News, now: datetime) -> Iterator[EnrollmentClaim]:
     """The claims this version can read. The others keep their lease, and are failed when that has happened often."""
     for row in rows:
         try:
-            yield _claimed(tenant_id, row, news)
+            yield _claimed(tenant_id, row, news, now)
         except (KeyError, TypeError, ValueError):
             log.exception("enrollment cannot be read", enrollment=row.enrollment_id)
 
@@ -195,7 +220,7 @@ def _news(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> _N
     return events
 
 
-def _claimed(tenant_id: str, row: Any, news: _News) -> EnrollmentClaim:
+def _claimed(tenant_id: str, row: Any, news: _News, now: datetime) -> EnrollmentClaim:
     recipient = Recipient(
         contact_id=row.contact_id,
         phone=row.phone or "",
@@ -211,7 +236,7 @@ def _claimed(tenant_id: str, row: Any, news: _News) -> EnrollmentClaim:
         ),
         epoch=row.epoch,
         wake=row.wake,
-        due_at=moment(row.due_at),
+        due_at=moment(row.due_at) if row.due_at is not None else now,
         events=tuple((i, event_from_json(from_json(event))) for i, event in news.get(row.enrollment_id, ())),
     )
 
@@ -236,6 +261,7 @@ def _write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime)
             finished_at=step.finished_at,
             due_at=case((step.finished_at.is_not(None), None), (row.wake == step.wake, step.due_at), else_=at),
             priority=case((row.wake == step.wake, BULK), else_=row.priority),
+            epoch=row.epoch + 1,
             claims=0,
             lease_until=None,
             lease_owner="",

@@ -25,12 +25,13 @@ from worker.engine.render import Facts
 from worker.engine.triggers import Earlier, Enroll, Listening, PassOver
 from worker.store import dialect, event_enrollments, event_people, event_traces, events, signals
 from worker.store.codec import millis
-from worker.store.event_enrollments import FirstStep, Open
+from worker.store.event_enrollments import Open
 from worker.store.event_people import CONTACT_ID, Identity, Person, Unknown, identities
 from worker.store.event_rows import Applied, EventRow, EventStatus
 from worker.store.event_runs import ListeningRun, hold, under_way
 from worker.store.event_traces import Entering, Trace
 from worker.store.rows import StepCommit
+from worker.store.stepping import Step
 
 _NOTE_LONGEST = 500
 
@@ -63,7 +64,7 @@ def apply(
     listening: Mapping[str, Listening],
     now: datetime,
     *,
-    first: FirstStep = lambda _: None,
+    first: Step = lambda _: None,
 ) -> Applied | None:
     """Apply claimed events. `listening`: what each run under way listens to. `first` steps whoever enters.
 
@@ -247,7 +248,7 @@ class _Batch:
 
 
 def _write(
-    conn: Connection, tenant_id: str, known: _Known, now: datetime, first: FirstStep
+    conn: Connection, tenant_id: str, known: _Known, now: datetime, first: Step
 ) -> tuple[Counter[str], list[StepCommit]]:
     """Write who entered and who left. Returns how many of each run are to be stepped now, and the first steps taken."""
     everybody = [one for opened in known.open.values() for one in opened]

@@ -8,7 +8,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +26,7 @@ from worker.store.dialect import fixed
 from worker.store.enrollments import carry_out, stepped
 from worker.store.rows import EnrollmentClaim, StepCommit
 from worker.store.signals import BULK, URGENT
+from worker.store.stepping import Step
 from worker.store.tables import enrollments, runs
 from worker.store.tables import messages as messages_table
 from worker.store.tables import signals as signals_table
@@ -118,13 +119,7 @@ def _starts(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> 
     return starts
 
 
-FirstStep = Callable[[EnrollmentClaim], StepCommit | None]
-"""Takes the first step of somebody who enters; None where it raised."""
-
-
-def enter(
-    conn: Connection, tenant_id: str, entering: Sequence[Open], now: datetime, first: FirstStep
-) -> list[StepCommit]:
+def enter(conn: Connection, tenant_id: str, entering: Sequence[Open], now: datetime, first: Step) -> list[StepCommit]:
     """Write who enters. Returns the first steps that were taken."""
     if not entering:
         return []
@@ -154,7 +149,7 @@ def enter(
     return list(steps.values())
 
 
-def _first_step(tenant_id: str, one: Open, now: datetime, first: FirstStep) -> StepCommit | None:
+def _first_step(tenant_id: str, one: Open, now: datetime, first: Step) -> StepCommit | None:
     if one.recipient is None or one.reason or one.news:
         return None
     return first(

@@ -147,6 +147,19 @@ class Settled:
     applied: tuple[str, ...] = ()
     lost: tuple[Settlement, ...] = ()
     refused: tuple[str, ...] = ()
+    owed: frozenset[ChannelKind] = frozenset()
+    """Channels on which the steps that were taken at once have queued a message."""
+    put_by: int = 0
+    """Signals that wait for a step."""
+
+    def __add__(self, other: "Settled") -> "Settled":
+        return Settled(
+            applied=self.applied + other.applied,
+            lost=self.lost + other.lost,
+            refused=self.refused + other.refused,
+            owed=self.owed | other.owed,
+            put_by=self.put_by + other.put_by,
+        )
 
 
 class WorkKind(StrEnum):

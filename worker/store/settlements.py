@@ -4,6 +4,7 @@
    whoever brought it decides again. A lease that has run out does not matter: knowledge is never thrown away.
 2. A second settlement of the same attempt in one batch is lost to the first.
 3. What the database refuses (another attempt is live) does not spoil the rest of its batch.
+4. Enrollments are told by a signal, or stepped at once.
 """
 
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, case, sel
 from sqlalchemy.exc import IntegrityError
 
 from worker.domain.attempt import MessageStatus, Settlement
-from worker.store import dialect, outcomes, signals, suppressions
+from worker.store import dialect, outcomes, runs, signals, suppressions
 from worker.store.attempts import finding_text
 from worker.store.codec import millis, millis_or_none
 from worker.store.rows import Settled, Suppression
+from worker.store.stepping import Heard, Step, hear
 from worker.store.tables import attempts, messages
 
 _SEEN: Final[dialect.Columns] = {
@@ -37,49 +39,63 @@ _MESSAGE: Final[dialect.Columns] = {
 }
 
 
-def apply(conn: Connection, settlements: Sequence[Settlement], now: datetime) -> Settled:
-    """Apply those that still hold; say which were applied, which lost a race, and which the database refused."""
+def apply(conn: Connection, settlements: Sequence[Settlement], now: datetime, *, step: Step | None = None) -> Settled:
+    """Apply those that still hold; say which were applied, which lost a race, and which the database refused.
+
+    `step`: takes the steps they lead to, in the same transaction. All are of one run then.
+    """
+    if step is not None and settlements:
+        of = settlements[0].facts  # locked before its messages, as a claim does
+        step = step if runs.lock_running(conn, of.tenant_id, of.run_id) else None
+    return _apply_all(conn, settlements, now, step)
+
+
+def _apply_all(conn: Connection, settlements: Sequence[Settlement], now: datetime, step: Step | None) -> Settled:
     try:
         with conn.begin_nested():
-            return _apply(conn, settlements, now)
+            return _apply(conn, settlements, now, step)
     except IntegrityError:
         if len(settlements) == 1:
             return _without_ref(conn, settlements[0], now)
-    one_by_one = [apply(conn, [settlement], now) for settlement in settlements]
-    return Settled(
-        applied=tuple(i for s in one_by_one for i in s.applied),
-        lost=tuple(i for s in one_by_one for i in s.lost),
-        refused=tuple(i for s in one_by_one for i in s.refused),
-    )
+    return sum((_apply_all(conn, [settlement], now, None) for settlement in settlements), Settled())
 
 
 def _without_ref(conn: Connection, settlement: Settlement, now: datetime) -> Settled:
     """A provider that gives two messages one id loses the id, not the news."""
     try:
         with conn.begin_nested():
-            return _apply(conn, [replace(settlement, provider_ref="")], now)
+            return _apply(conn, [replace(settlement, provider_ref="")], now, None)
     except IntegrityError:
         return Settled(refused=(settlement.facts.attempt_id,))
 
 
-def _apply(conn: Connection, settlements: Sequence[Settlement], now: datetime) -> Settled:
+def _apply(conn: Connection, settlements: Sequence[Settlement], now: datetime, step: Step | None) -> Settled:
     first: dict[str, Settlement] = {}
     for settlement in settlements:
         first.setdefault(settlement.facts.attempt_id, settlement)
     counted_before = _lock_unchanged(conn, list(first.values()))
     holding = [s for s in first.values() if s.facts.attempt_id in counted_before]
+    heard = Heard()
     if holding:
         _update_attempts(conn, holding)
         _update_messages(conn, holding, counted_before, now)
         outcomes.file(conn, [outcomes.of_settlement(s, now) for s in holding if s.disposition])
-        news = [(s.facts.tenant_id, s.facts.enrollment_id, event) for s in holding for event in s.signals]
-        signals.post(conn, news, now)
+        heard = _tell(conn, holding, now, step)
         _suppress(conn, holding, now)
     applied = {id(s) for s in holding}
     return Settled(
         applied=tuple(s.facts.attempt_id for s in holding),
         lost=tuple(s for s in settlements if id(s) not in applied),
+        owed=heard.owed,
+        put_by=heard.put_by,
     )
+
+
+def _tell(conn: Connection, settlements: Sequence[Settlement], now: datetime, step: Step | None) -> Heard:
+    news = [(s.facts.tenant_id, s.facts.enrollment_id, event) for s in settlements for event in s.signals]
+    if step is None or not news:
+        return Heard(put_by=signals.post(conn, news, now))
+    return hear(conn, settlements[0].facts.tenant_id, news, step, now)
 
 
 def _lock_unchanged(conn: Connection, settlements: Sequence[Settlement]) -> dict[str, bool]:
