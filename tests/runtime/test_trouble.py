@@ -85,11 +85,11 @@ def test_answers_outlive_a_database_that_is_away_for_a_while(house, monkeypatch)
     house.advance()
     write, back = house.store.settle, threading.Event()
 
-    def away(settlements, now):
+    def away(settlements, now, **taken):
         if not back.is_set():
             back.set()
             raise OperationalError("settle", {}, Exception("the server closed the connection"))
-        return write(settlements, now)
+        return write(settlements, now, **taken)
 
     monkeypatch.setattr(house.rt.store, "settle", away)
     monkeypatch.setattr(settling, "_PAUSE_SECONDS", 0.01)
