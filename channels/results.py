@@ -143,8 +143,8 @@ class Receipt:
 
     `attempt_id` is ours, read back from the wire, empty where the provider lost it; then `provider_ref` is the link.
     `event_key` names this piece of news for ever: the same key twice is the same news. `code` is the raw word or error
-    code. `at`: when the provider says it happened, aware, UTC. `raw`: what the provider wrote, personal data and all;
-    empty where we asked.
+    code. `at`: when the provider says it happened, aware, UTC. `address`: whose opt-out it is, where the provider says
+    so. `raw`: what the provider wrote, personal data and all; empty where we asked.
     """
 
     event_key: str
@@ -156,6 +156,7 @@ class Receipt:
     answered_by: AnsweredBy = AnsweredBy.NOBODY_ASKED
     at: datetime | None = None
     segments: int = 0
+    address: str = field(default="", repr=False)
     raw: str = field(default="", repr=False, compare=False)
 
 

@@ -84,6 +84,7 @@ def _receipt(event: Mapping[str, Any]) -> Receipt:
         reason=reason,
         code=mask(code)[:_LONGEST_CODE],
         at=_time(event),
+        address=_text(event, "email") if kind is ReceiptKind.OPTED_OUT else "",
         raw=orjson.dumps(event).decode(),
     )
 

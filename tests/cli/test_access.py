@@ -18,6 +18,7 @@ WORDS = {
     "pause": ("pause", "last"),
     "resume": ("resume", "last"),
     "cancel": ("cancel", "last"),
+    "archive": ("archive", "last"),
     "schedule preview": ("schedule", "preview", "renewal-q4"),
     "holds list": ("holds", "list"),
     "holds settle": ("holds", "settle", "01ABC", "drop"),

@@ -75,6 +75,9 @@ class WatchedStore:
     def close(self) -> None:
         """The database outlives whoever used it."""
 
+    def gather_statistics(self) -> None:
+        """This database plans without them."""
+
     def _call(self, name: str, real: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]) -> Any:
         process, faults = self._process, self._faults()
         process.point(name)

@@ -196,6 +196,7 @@ def test_a_window_is_judged_by_keys_alone(sqlite_url):
         "(tenant_id=? AND contact_list_id=? AND contact_id=?)",
         "(run_id=? AND contact_id=?)",
         "(contact_id=?)",
+        "(tenant_id=? AND contact_id=?)",
         "(message_id=?)",
     }
     assert not [line for line in plan if line.startswith("SCAN")]

@@ -120,6 +120,12 @@ COMMANDS: Final = (
         "Let nobody else into a run that takes events or dates; it completes when its people have finished.",
     ),
     Command(
+        "archive",
+        "archive.archive",
+        access.RUN_CAMPAIGNS,
+        "Move ended runs out of the database into Parquet files. What they came to stays; so does whom not to contact.",
+    ),
+    Command(
         "schedule preview",
         "schedules.preview",
         access.READ_CAMPAIGNS,

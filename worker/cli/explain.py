@@ -51,7 +51,7 @@ def explained(error: Exception) -> Stop:
 
 def _promised() -> dict[Exit, tuple[type[Exception], ...]]:
     """What the layers below promise to raise, whose text is a sentence with a remedy."""
-    ended = (errors.ProgramDied, errors.TookTooLong)
+    ended = (errors.ProgramDied, errors.TookTooLong, errors.Unfaithful)
     missing = (NotMigrated, NoRedis, BadDatabaseUrl, CommitUnknown)
     return {
         Exit.NOT_READY: (*missing, errors.PortInUse, errors.FolderInUse, errors.NotWritable, *ended, Unavailable),

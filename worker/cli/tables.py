@@ -48,6 +48,8 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"a canary goes first: {report.counts.audience} people; {report.behind_canary} wait for it"
     if report.closed:
         yield "closed: nobody else comes in"
+    if report.run.archived_at:
+        yield f"archived on {report.run.archived_at:%Y-%m-%d}: its people and messages are in {report.run.archive}"
 
 
 def people_line(report: Report) -> str:

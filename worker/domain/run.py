@@ -102,6 +102,7 @@ class Run:
 
     `open_ended`: people come one by one. `urgent`: they do not wait behind the bulk of others. `series` and
     `occurrence`: of which schedule, and which firing of it. `next_at`: when the schedule has something to do.
+    `archived_at`: since when its people and messages are in the files of `archive`, and no longer in the database.
     """
 
     tenant_id: str
@@ -125,6 +126,8 @@ class Run:
     next_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    archived_at: datetime | None = None
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

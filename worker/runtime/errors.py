@@ -26,6 +26,13 @@ class FolderInUse(Exception):
     """Another system of this machine keeps its files in the folder."""
 
 
+class Unfaithful(Exception):
+    """A file of an archive does not hold what was written into it, or is not there."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}; nothing more is deleted from the database")
+
+
 class CannotLaunch(Exception):
     """A campaign cannot be launched as it stands; every reason is listed."""
 

@@ -15,6 +15,8 @@ def encode(kind: ChannelKind, item: Receipt | Reply) -> dict[str, Any]:
     del data["raw"]  # kept beside it
     if isinstance(item, Receipt):
         data["at"] = item.at.isoformat() if item.at else None
+        if not item.address:
+            del data["address"]
     return {"channel": kind, "type": type(item).__name__, **data}
 
 

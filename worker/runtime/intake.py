@@ -5,6 +5,7 @@
    takes effect in that very commit.
 3. News for an attempt nobody knows yet is kept and tried again: a callback may overtake our own commit.
 4. News that cannot be applied is kept and tried again too; it does not stop the rest.
+5. An opt-out takes effect also where its run is archived and nobody knows the attempt any more: it names the address.
 """
 
 import asyncio
@@ -23,13 +24,14 @@ from channels.messages import ChannelKind
 from channels.results import Keyword, Receipt, Reply
 from worker.domain.alert import ATTEMPT_PREFIX
 from worker.domain.attempt import AttemptFacts
+from worker.domain.dispositions import SYSTEM
 from worker.domain.events import OptedOut, Replied
-from worker.engine import settlement
+from worker.engine import outcomes, settlement
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.runtime.inbox_codec import decode, encode
 from worker.runtime.settle import settle
-from worker.store.rows import Added, Heard, InboxEntry, InboxRow
+from worker.store.rows import Added, Heard, InboxEntry, InboxRow, Suppression
 
 log = structlog.get_logger()
 
@@ -169,14 +171,15 @@ def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> No
     }
     known: dict[str, list[Receipt]] = defaultdict(list)
     facts_of: dict[str, AttemptFacts] = {}
-    matched, unmatched = [], []
+    matched: list[int] = []
+    unmatched: list[int] = []
     for row, receipt in receipts:
         if receipt.attempt_id.startswith(ATTEMPT_PREFIX):
             matched.append(row.inbox_id)  # of an alert to a supervisor; nobody waits for it
             continue
         facts = by_id.get(receipt.attempt_id) or by_ref.get((row.provider, receipt.provider_ref))
         if facts is None:
-            unmatched.append(row.inbox_id)
+            (matched if _opted_out(rt, row, receipt) else unmatched).append(row.inbox_id)
             continue
         facts_of[facts.attempt_id] = facts
         known[facts.attempt_id].append(receipt)
@@ -186,6 +189,19 @@ def _apply_receipts(rt: Runtime, receipts: list[tuple[InboxRow, Receipt]]) -> No
     rt.store.inbox_defer(unmatched, rt.now())
     for run_id in sorted({facts.run_id for facts in facts_of.values()}):
         rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, len(matched)))
+
+
+def _opted_out(rt: Runtime, row: InboxRow, receipt: Receipt) -> bool:
+    """Suppress whoever opts out by a message of ours that is no longer known here; False if that is not the news."""
+    if not (receipt.attempt_id and receipt.address):
+        return False
+    kind = ChannelKind(row.payload["channel"])
+    rule = SYSTEM.get(outcomes.of_receipt(kind, receipt) or "")
+    if rule is None or not rule.suppress:
+        return False
+    suppression = Suppression(channel=kind, address=receipt.address, reason=rule.code)
+    rt.store.suppress(rt.settings.tenant_id, [suppression], rt.now())
+    return True
 
 
 def _settle_in_rounds(rt: Runtime, facts_of: dict[str, AttemptFacts], known: dict[str, list[Receipt]]) -> None:

@@ -39,6 +39,7 @@ class Launched:
 
 def launch(rt: Runtime, request: Launch) -> Launched:
     """Create the run and hint at its enrollment. Raises NotFound, CannotLaunch, NameTaken."""
+    rt.store.gather_statistics()
     snapshot = gather(rt, request)
     warns = require_launchable(rt, request, snapshot)
     run = make_run(rt, request, snapshot)

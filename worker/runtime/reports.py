@@ -96,7 +96,11 @@ class Report:
                 "unknown": self.counts.unknown,
                 "held": self.counts.held,
             },
-        }
+        } | (
+            {"archive": self.run.archive, "archivedAt": self.run.archived_at.isoformat()}
+            if self.run.archived_at
+            else {}
+        )
 
 
 def make_report(rt: Runtime, run_id: str) -> Report:

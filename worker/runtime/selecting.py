@@ -17,6 +17,7 @@ from worker.domain.search import Query
 from worker.runtime.bootstrap import Runtime
 from worker.schema.segments import BadQuery, read_segment
 from worker.store.document_rows import Document, DocumentType
+from worker.store.errors import PeopleArchived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +186,12 @@ def _query(rt: Runtime, said: str, documents: Sequence[Document], faults: list[s
 
 
 def _runs(rt: Runtime, said: Sequence[str], faults: list[str]) -> Iterator[str]:
-    known = {run.run_id for run in rt.store.find_runs(rt.settings.tenant_id, limit=100_000)} if said else set()
+    runs = rt.store.find_runs(rt.settings.tenant_id, limit=100_000) if said else []
+    known = {run.run_id: run for run in runs}
     for run_id in said:
-        if run_id in known:
+        if run_id in known and known[run_id].archived_at:
+            faults.append(str(PeopleArchived(run_id)))
+        elif run_id in known:
             yield run_id
         else:
             remedy = "`campaigns status last` shows the id of the latest"

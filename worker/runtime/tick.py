@@ -1,7 +1,8 @@
 """The pulse: looks what is due and hints at it. Every worker process ticks; a lease in the database lets one do it.
 
 1. A process serves one tenant, whose credentials it has; so each tenant has a lease of its own.
-2. Losing every tick of one process, or having two beats, changes nothing: the next process takes the lease.
+2. Before it looks it sees to it that the database can plan what follows.
+3. Losing every tick of one process, or having two beats, changes nothing: the next process takes the lease.
 """
 
 from typing import Final
@@ -35,6 +36,7 @@ def tick(rt: Runtime) -> int:
     lease = f"tick:{rt.settings.tenant_id}"
     if not rt.store.lease_is_free(lease, rt.owner) or not rt.store.take_lease(lease, rt.owner, 2 * PERIOD_SECONDS):
         return 0
+    rt.store.gather_statistics()
     hints = 0
     for due in rt.store.due_work(rt.settings.tenant_id, rt.now(), events.forgotten_before(rt)):
         work = WORK_OF[due.kind]

@@ -10,7 +10,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, not_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, not_, or_, select, union
 
 from worker.domain.attempt import AttemptStatus
 from worker.domain.audience import Selection
@@ -21,7 +21,7 @@ from worker.store.codec import millis
 from worker.store.contacts import contact_of
 from worker.store.document_tables import LIVE_CONTACT, contact_list_members, contacts
 from worker.store.rows import ContactRow
-from worker.store.tables import attempts, enrollments, messages
+from worker.store.tables import attempts, enrollments, last_contacts, messages
 
 Condition = ColumnElement[bool]
 
@@ -32,9 +32,7 @@ before a launch belongs. So may somebody who was imported in the same two second
 Window = tuple[str, str]
 """After this contact id, up to and with that one."""
 
-_LEFT: Final = tuple(
-    status for status in AttemptStatus if status not in (AttemptStatus.REFUSED, AttemptStatus.NOT_SENT)
-)
+LEFT: Final = tuple(status for status in AttemptStatus if status not in (AttemptStatus.REFUSED, AttemptStatus.NOT_SENT))
 """Attempts that reached somebody, or may have."""
 
 
@@ -132,7 +130,7 @@ def conditions(conn: Connection, tenant_id: str, selection: Selection, window: W
     belongs = [*candidate(tenant_id, selection, window)]
     if selection.include is not None:
         belongs.append(segments.holds(conn, selection.include))
-    return belongs + [not_(holds) for _, holds in exclusions(conn, tenant_id, selection, window)]
+    return belongs + [not_(one) for _, either in _reasons(conn, tenant_id, selection, window) for one in either]
 
 
 def candidate(tenant_id: str, selection: Selection, window: Window | None = None) -> list[Condition]:
@@ -156,19 +154,23 @@ def exclusions(
     conn: Connection, tenant_id: str, selection: Selection, window: Window | None = None
 ) -> list[tuple[Excluded, Condition]]:
     """What keeps a candidate out, the first reason first."""
-    found: list[tuple[Excluded, Condition]] = [
-        (Excluded(Exclusion.LIST, list_id), _on_list(conn, tenant_id, list_id, window))
-        for list_id in selection.exclude_lists
-    ]
+    return [(reason, or_(*either)) for reason, either in _reasons(conn, tenant_id, selection, window)]
+
+
+def _reasons(
+    conn: Connection, tenant_id: str, selection: Selection, window: Window | None
+) -> Iterator[tuple[Excluded, Sequence[Condition]]]:
+    """The same, each in parts of which one is enough: a planner makes no join of NOT (EXISTS … OR EXISTS …)."""
+    for list_id in selection.exclude_lists:
+        yield Excluded(Exclusion.LIST, list_id), [_on_list(conn, tenant_id, list_id, window)]
     if selection.exclude is not None:
-        found.append((Excluded(Exclusion.SEGMENT), segments.holds(conn, selection.exclude)))
-    found += [
-        (Excluded(Exclusion.RUN, run_id), _in_run(conn, tenant_id, run_id, window)) for run_id in selection.exclude_runs
-    ]
+        yield Excluded(Exclusion.SEGMENT), [segments.holds(conn, selection.exclude)]
+    for run_id in selection.exclude_runs:
+        yield Excluded(Exclusion.RUN, run_id), [_in_run(conn, tenant_id, run_id, window)]
     if selection.contacted_since is not None:
         since = millis(selection.contacted_since)
-        found.append((Excluded(Exclusion.CONTACTED), _contacted(conn, tenant_id, since, window)))
-    return found
+        contacted = [_contacted(conn, tenant_id, since, window), _contacted_before(conn, tenant_id, since, window)]
+        yield Excluded(Exclusion.CONTACTED), contacted
 
 
 def sample(conn: Connection, tenant_id: str, selection: Selection, count: int) -> list[ContactRow]:
@@ -227,5 +229,16 @@ def _contacted(conn: Connection, tenant_id: str, since: int, window: Window | No
         *dialect.narrowed(conn, messages.c.contact_id, window),
         attempts.c.message_id == messages.c.message_id,
         attempts.c.dispatched_at >= since,
-        attempts.c.status.in_(_LEFT),
+        attempts.c.status.in_(LEFT),
+    )
+
+
+def _contacted_before(conn: Connection, tenant_id: str, since: int, window: Window | None) -> Condition:
+    """The same by runs that are archived."""
+    row = last_contacts.c
+    return exists().where(
+        row.tenant_id == tenant_id,
+        row.contact_id == contacts.c.contact_id,
+        *dialect.narrowed(conn, row.contact_id, window),
+        row.at >= since,
     )

@@ -132,6 +132,23 @@ class CanaryIsOver(NotNow):
         )
 
 
+class CannotArchive(NotNow):
+    """A run whose rows others still need, or that is archived already."""
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        self.run_id, self.reason = run_id, reason
+        super().__init__(f"run {run_id} cannot be archived: {reason}")
+
+
+class PeopleArchived(NotNow):
+    """A launch leaves out the people of a run, and who they were is in its archive only."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run {run_id} is archived, its people cannot be left out; leave out whom it contacted by a list"
+        )
+
+
 class NotOpen(NotNow):
     """Only a run whose people come one by one can be closed."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.domain.run import UNDER_WAY, Run, RunStatus
-from worker.store import dialect, documents, run_changes, runs
+from worker.store import archived, dialect, documents, run_changes, runs
 from worker.store.codec import millis, millis_or_none, to_json
 from worker.store.document_rows import Document, DocumentType
 from worker.store.errors import AlreadyListening, AlreadyRunning, AlreadyStarted
@@ -31,8 +31,8 @@ def create(
 ) -> None:
     """Record a launch and save the documents that come with it, in the name of `by`. Nobody is enrolled yet.
 
-    Raises NameTaken, NotFound for a campaign deleted meanwhile, and AlreadyRunning unless `again`: of two equal
-    launches at once one is refused. `replace`: this run listens from now on, the one that did is closed.
+    Raises NameTaken, NotFound for a campaign deleted meanwhile, PeopleArchived, and AlreadyRunning unless `again`: of
+    two equal launches at once one is refused. `replace`: this run listens from now on, the one that did is closed.
     """
     if run.status in UNDER_WAY or run.status is RunStatus.SCHEDULED:
         _refuse_a_second(conn, run, again=again, replace=replace, by=by)
@@ -43,7 +43,8 @@ def create(
 
 
 def insert_run(conn: Connection, run: Run, *, by: str, reason: str = "") -> bool:
-    """Write a new run. False if its series has this occurrence already."""
+    """Write a new run. False if its series has this occurrence already. Raises PeopleArchived."""
+    require_people(conn, run)
     insert = dialect.upsert(conn, table).values(
         run_id=run.run_id,
         tenant_id=run.tenant_id,
@@ -65,6 +66,11 @@ def insert_run(conn: Connection, run: Run, *, by: str, reason: str = "") -> bool
         return False
     run_changes.add(conn, run.tenant_id, run.run_id, run.created_at, by=by, after=run.status, reason=reason)
     return True
+
+
+def require_people(conn: Connection, run: Run) -> None:
+    """Raise PeopleArchived where a run leaves out people of one that is archived, or is being archived."""
+    archived.require_people(conn, run.tenant_id, run.selection.get("excludeRuns", ()))
 
 
 def snapshot_columns(run: Run) -> dict[str, Any]:
@@ -94,7 +100,7 @@ def start_draft(
 ) -> None:
     """Start a draft with these options and this canary; `again` and `replace` as for a launch.
 
-    Raises NotFound, AlreadyStarted, AlreadyRunning, AlreadyListening.
+    Raises NotFound, AlreadyStarted, AlreadyRunning, AlreadyListening, PeopleArchived.
     """
     row = runs.require(conn, run.tenant_id, run.run_id)
     if row.status != RunStatus.DRAFT:
@@ -102,6 +108,7 @@ def start_draft(
     started = replaced(run, status=RunStatus.RUNNING, created_at=now)
     _refuse_a_second(conn, started, again=again, replace=replace, by=by)
     documents.require_not_deleted(conn, run.tenant_id, DocumentType.CAMPAIGN, run.campaign_id)
+    require_people(conn, run)
     conn.execute(runs.this(run.tenant_id, run.run_id).values(**snapshot_columns(run)))
     runs.write_status(conn, row, RunStatus.RUNNING, now, by=by, reason=reason)
 

@@ -1,12 +1,14 @@
 """What a run came to and what happened to one contact: read on one snapshot, so that the numbers add up."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, func, literal, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, func, literal, select
 
 from channels.messages import ChannelKind
 from worker.domain.attempt import MessageStatus
+from worker.store import archived, dialect
 from worker.store import runs as runs_of
 from worker.store.codec import moment
 from worker.store.dialect import fixed
@@ -19,26 +21,42 @@ PROGRESS_CAP: Final = 100_000
 
 
 def run_report(conn: Connection, tenant_id: str, run_id: str) -> RunReport:
-    """All counts of a run. Raises NotFound."""
-    enrollment, message, attempt, outcome = enrollments.c, messages.c, attempts.c, outcomes.c
+    """All counts of a run; of an archived one those it ended with. Raises NotFound."""
+    if archive := _archive(conn, tenant_id, run_id):
+        return archived.report(archive)
+    enrollment, message, outcome = enrollments.c, messages.c, outcomes.c
 
-    def counts(table: Table, *by: ColumnElement[str]) -> dict[Any, int]:
-        query = select(*by, func.count()).where(table.c.tenant_id == tenant_id, table.c.run_id == run_id).group_by(*by)
-        rows = [tuple(row) for row in conn.execute(query).all()]
-        return {row[0] if len(by) == 1 else row[:-1]: row[-1] for row in rows}
+    def counts(of: Table, *by: ColumnElement[str], found_by: FromClause | None = None) -> dict[Any, int]:
+        query = select(*by, func.count()).where(of.c.tenant_id == tenant_id, of.c.run_id == run_id).group_by(*by)
+        rows: Sequence[Any] = conn.execute(query if found_by is None else query.select_from(found_by)).all()
+        return {tuple(row[:-1]): row[-1] for row in rows}
 
+    # An index of attempts by their run would have to be written for each of them; their messages have one.
+    attempt = dialect.looked_up(conn, attempts, attempts.c.message_id == message.message_id)
+    tried = messages.join(attempt, attempt.c.message_id == message.message_id)
+    people = counts(enrollments, enrollment.status, enrollment.disposition)
     return RunReport(
         audience=_audience(conn, tenant_id, run_id),
-        enrollments=counts(enrollments, enrollment.status),
-        dispositions=counts(enrollments, enrollment.disposition),
+        enrollments=_added_up(people, 0),
+        dispositions=_added_up(people, 1),
         messages=counts(messages, message.channel, message.status, message.disposition, message.category),
-        attempts=counts(attempts, attempt.channel, attempt.status),
+        attempts=counts(messages, attempt.c.channel, attempt.c.status, found_by=tried),
         outcomes=counts(outcomes, outcome.disposition, outcome.category),
     )
 
 
+def _added_up(counts: Mapping[tuple[str, ...], int], place: int) -> dict[str, int]:
+    """By one part of their keys."""
+    sums: Counter[str] = Counter()
+    for key, count in counts.items():
+        sums[key[place]] += count
+    return dict(sums)
+
+
 def progress(conn: Connection, tenant_id: str, run_id: str) -> RunProgress:
     """How far a run is. Raises NotFound."""
+    if archive := _archive(conn, tenant_id, run_id):
+        return RunProgress(audience=archived.report(archive).audience, open=0, queued=0, in_flight=0)
     enrollment, message = enrollments.c, messages.c
     still_open = select(func.count()).where(
         enrollment.tenant_id == tenant_id, enrollment.run_id == run_id, enrollment.finished_at.is_(None)
@@ -144,6 +162,14 @@ def _events(conn: Connection, tenant_id: str, enrollment_id: str) -> Sequence[Hi
             for m, a, at, d, detail in conn.execute(filed).all()
         ),
     ]
+
+
+def _archive(conn: Connection, tenant_id: str, run_id: str) -> str:
+    """What is kept of a run whose rows are in files; "": they are here."""
+    query = select(runs.c.archive).where(
+        runs.c.tenant_id == tenant_id, runs.c.run_id == run_id, runs.c.archived_at.is_not(None)
+    )
+    return conn.execute(query).scalar() or ""
 
 
 def _audience(conn: Connection, tenant_id: str, run_id: str) -> int:

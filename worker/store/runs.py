@@ -220,4 +220,6 @@ def _run(row: Row[Any]) -> Run:
         created_at=moment(row.created_at),
         started_at=moment_or_none(row.started_at),
         finished_at=moment_or_none(row.finished_at),
+        archived_at=moment_or_none(row.archived_at),
+        archive=from_json(row.archive)["place"]["folder"] if row.archived_at is not None else "",
     )

@@ -20,10 +20,14 @@ from worker.store.tables import runs as table
 def fire(
     conn: Connection, run: Run, seen: datetime | None, now: datetime, *, following: Run | None, by: str, reason: str
 ) -> bool:
-    """Start a scheduled run with these definitions, and make the next of its series. False if it waits no more."""
+    """Start a scheduled run with these definitions, and make the next of its series. False if it waits no more.
+
+    Raises PeopleArchived.
+    """
     row = _waiting(conn, run.tenant_id, run.run_id, seen)
     if row is None:
         return False
+    launches.require_people(conn, run)
     conn.execute(_this(row).values(**launches.snapshot_columns(run)))
     runs.write_status(conn, row, RunStatus.RUNNING, now, by=by, reason=reason)
     _follow(conn, following)

@@ -4,8 +4,8 @@
 2. Times are BIGINT milliseconds UTC, documents are JSON text: the same on both databases.
 3. At most one message per (enrollment, state, action, visit); at most one live attempt per message.
 4. Every poll is served by a partial index of what is still to be done. SQLite wants its condition word by word.
-5. No foreign keys: a parent is read or locked in the transaction that adds its child, and nothing but signals is ever
-   deleted. Checked per row they were a quarter of the cost of a message.
+5. No foreign keys: a parent is read or locked in the transaction that adds its child, and nothing but signals and the
+   rows of archived runs (`archive`) is ever deleted. Checked per row they were a quarter of the cost of a message.
 """
 
 from typing import Final
@@ -57,6 +57,8 @@ runs = new_table(
     time_of("created_at", nullable=False),
     time_of("started_at"),  # its audience is who was there at this moment
     time_of("finished_at"),  # for a cancelled run: when the last of it was settled
+    json_of("archive"),  # where its rows are and what they came to, once it is archived or being archived
+    time_of("archived_at"),  # from then on its rows are in files, and are deleted here
     Index(None, "tenant_id", "campaign_id"),
     partial("ix_runs_open", "tenant_id", "status", where="finished_at IS NULL"),
     partial("uq_runs_occurrence", "tenant_id", "series", "occurrence", where="series <> ''", unique=True),
@@ -169,6 +171,14 @@ attempts = new_table(
     partial("ix_attempts_unresolved", "run_id", "lease_until", where=f"status IN {tuple(map(str, UNRESOLVED))}"),
     Index(None, "message_id"),
     **CHURNED,
+)
+
+last_contacts = new_table(
+    "last_contacts",  # who was contacted by a run that is archived, and when last
+    tenant(),
+    Column("contact_id", Text, nullable=False),
+    time_of("at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "contact_id"),
 )
 
 outcomes = new_table(

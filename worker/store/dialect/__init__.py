@@ -28,6 +28,7 @@ from worker.store.dialect.expressions import (
     fixed_list,
     kind_at,
     least,
+    looked_up,
     narrowed,
     padded,
     place_of,
@@ -35,6 +36,7 @@ from worker.store.dialect.expressions import (
     values_at,
 )
 from worker.store.dialect.failures import connection_lost, is_conflict, limited, may_retry, was_rolled_back
+from worker.store.dialect.statistics import gather_statistics, plans_by_statistics
 
 __all__ = [
     "READ_ONLY",
@@ -46,11 +48,13 @@ __all__ = [
     "connection_lost",
     "fixed",
     "fixed_list",
+    "gather_statistics",
     "ids",
     "is_conflict",
     "kind_at",
     "least",
     "limited",
+    "looked_up",
     "make_engine",
     "may_retry",
     "narrowed",
@@ -60,6 +64,7 @@ __all__ = [
     "now_us",
     "padded",
     "place_of",
+    "plans_by_statistics",
     "reading",
     "records",
     "records_of",

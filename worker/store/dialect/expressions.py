@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Float,
     FromClause,
+    Table,
     Text,
     and_,
     bindparam,
@@ -103,6 +104,14 @@ def narrowed(
     there are; SQLite would walk all of the range in place of the one key.
     """
     return (column > window[0], column <= window[1]) if window and is_postgres(conn) else ()
+
+
+def looked_up(conn: Connection, table: Table, belongs: ColumnElement[bool]) -> FromClause:
+    """A table to join with whose rows are found one by one, by the index that `belongs` names.
+
+    PostgreSQL would rather read all of a table of millions once there are some ten thousand to be found in it.
+    """
+    return select(table).where(belongs).offset(0).lateral(table.name) if is_postgres(conn) else table
 
 
 def bytewise(conn: Connection, column: ColumnElement[str]) -> ColumnElement[str]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import (
     Connection,
+    Engine,
 )
 
 
@@ -20,5 +21,5 @@ def place(key: str) -> float:
     return int(md5(key.encode(), usedforsecurity=False).hexdigest()[:8], 16) / PLACES
 
 
-def is_postgres(conn: Connection) -> bool:
+def is_postgres(conn: Connection | Engine) -> bool:
     return conn.dialect.name == "postgresql"
