@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import bench-launch chaos chaos-controls clean install install-dev lock
+.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import bench-launch bench-flat chaos chaos-controls clean install install-dev lock
 
 demo: .venv/installed
 	@$(BIN)/campaigns demo
@@ -45,6 +45,10 @@ bench-import: .venv/installed-dev
 # A launch over a million people: until the first message, until the last is enrolled; on both databases.
 bench-launch: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks.launching
+
+# Whether claims, commits and status stay as cheap among 10,000,000 enrollments, and what archiving costs; PostgreSQL.
+bench-flat: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks.flat
 
 chaos: SECONDS ?= 600
 chaos: CONTACTS ?= 10000

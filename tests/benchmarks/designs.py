@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import jobs
 import sqlalchemy
+from floor_store import open_store
+from stub import ACCOUNT_SID
 
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.import_file import import_file
@@ -25,7 +28,12 @@ from worker.runtime.supervisor import Program, Supervisor
 from worker.store.facade import Store
 
 HERE = Path(__file__).parent
-ACCOUNT_SID = "AC" + "5b" * 16
+DEFAULT_WORKERS = 2
+"""What the product starts for texts."""
+_SCALED = {"sms", "email", "control"}
+"""The programs of ours whose processes WORKERS counts."""
+_FLOOR_CONNECTIONS, _FLOOR_CONNECTIONS_LATE = 64, 1000
+"""More at once cost more than they bring, unless the provider takes its time: then a whole batch is under way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +45,9 @@ class Place:
     redis_url: str
     database_url: str
     stub_url: str
+    workers: int | None = None
+    """Pool processes of each program that sends or steps; None: the product's default."""
+    latency_seconds: float = 0.0
     profile: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     """What is worth knowing besides the measurement."""
@@ -61,11 +72,6 @@ class Design(Protocol):
         """Release what this process holds."""
 
 
-def phone(number: int) -> str:
-    """A number of the fictional range that no two people share."""
-    return f"+1202{5_000_000 + number}"
-
-
 class Naive:
     """`naive.py`: one Celery task per message."""
 
@@ -85,7 +91,8 @@ class Naive:
     def start(self, contacts: int, warm_up: int) -> None:
         self._audience = {"warm-up": (0, warm_up), "measured": (warm_up, contacts)}
         self._python("naive.prepare()")
-        command = (sys.executable, "-m", "celery", "-A", "naive", "worker", "-c", "2", "-l", "warning")
+        words = f"-m celery -A naive worker -c {_workers(self._place)} -l warning"
+        command = (sys.executable, *words.split())
         self._place.supervisor.start(Program(name="naive", command=command, env=self._env))
 
     def launch(self, label: str) -> float:
@@ -101,6 +108,39 @@ class Naive:
     def _python(self, call: str) -> str:
         words = (sys.executable, "-c", f"import naive; {call}")
         return subprocess.run(words, env=os.environ | self._env, check=True, capture_output=True, text=True).stdout
+
+
+class Floor:
+    """`floor.py`: a loop of its own in each process."""
+
+    def __init__(self, place: Place, kind: str) -> None:
+        self._place, self._kind = place, kind
+        self._store = open_store(place.database_url)
+        self.programs = tuple(f"{kind}-{number + 1}" for number in range(int(_workers(place))))
+
+    def start(self, contacts: int, warm_up: int) -> None:
+        labels = ("warm-up" if number < warm_up else "measured" for number in range(warm_up + contacts))
+        self._store.prepare((label, *jobs.person(number)) for number, label in enumerate(labels))
+        connections = _FLOOR_CONNECTIONS_LATE if self._place.latency_seconds else _FLOOR_CONNECTIONS
+        env = {
+            "FLOOR_DATABASE_URL": self._place.database_url,
+            "FLOOR_STUB_URL": self._place.stub_url,
+            "FLOOR_CONNECTIONS": str(connections),
+        }
+        for name in self.programs:
+            command = (sys.executable, str(HERE / "floor.py"), self._kind)
+            self._place.supervisor.start(Program(name=name, command=command, env=env))
+
+    def launch(self, label: str) -> float:
+        begun = time.process_time()
+        self._store.launch(label)
+        return time.process_time() - begun
+
+    def recorded(self) -> int:
+        return self._store.accepted()
+
+    def close(self) -> None:
+        self._store.close()
 
 
 class Ours:
@@ -151,7 +191,8 @@ class Ours:
     def _program(self, name: str) -> Program:
         profiled = self._place.profile and name != "beat"
         application = "profiled" if profiled else self.application
-        words = tuple(application if word == Ours.application else word for word in program(name).command)
+        own = program(name, f"-c {self._place.workers}" if self._place.workers and name in _SCALED else "")
+        words = tuple(application if word == Ours.application else word for word in own.command)
         env = {"PYTHONPATH": str(HERE), "PROFILE_FILE": str(self._place.data_dir / f"profile-{name}")}
         return Program(name=name, command=words, env={**env, "PROFILED": self.application} if profiled else {})
 
@@ -166,6 +207,16 @@ class Unguarded(Ours):
 
     application = "tests.unguarded.no_guarantee_app"
     guarded = False
+
+
+DESIGNS: Mapping[str, Callable[[Place], Design]] = {
+    "naive": Naive,
+    "raw": partial(Floor, kind="raw"),
+    "sdk": partial(Floor, kind="sdk"),
+    "ours": Ours,
+    "unguarded": Unguarded,
+}
+"""By the names DESIGNS may have."""
 
 
 def _settings(place: Place) -> Mapping[str, str]:
@@ -193,9 +244,12 @@ def _write_contacts(path: Path, first: int, count: int) -> Path:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("firstName", "phone", "email"))
-        people = range(first, first + count)
-        writer.writerows((f"Contact {n}", phone(n), f"contact{n}@example.com") for n in people)
+        writer.writerows(jobs.person(number) for number in range(first, first + count))
     return path
+
+
+def _workers(place: Place) -> str:
+    return str(place.workers or DEFAULT_WORKERS)
 
 
 def _with_driver(url: str) -> sqlalchemy.URL:

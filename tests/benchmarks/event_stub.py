@@ -3,7 +3,6 @@
 Run it: `python -m tests.benchmarks.event_stub PORT`.
 """
 
-import asyncio
 import json
 import sys
 import time
@@ -25,4 +24,4 @@ def _answer(head: bytes, body: bytes) -> bytes:
 _plain_answer, stub._answer = stub._answer, _answer
 
 if __name__ == "__main__":
-    asyncio.run(stub.serve(int(sys.argv[1]), 0.0))
+    stub.serve(int(sys.argv[1]), 0.0)

@@ -26,9 +26,9 @@ from urllib.request import urlopen
 
 from celery import Celery
 
-from tests.benchmarks.designs import ACCOUNT_SID
 from tests.benchmarks.measure import Meter
 from tests.benchmarks.server import postgres, postmaster
+from tests.benchmarks.stub import ACCOUNT_SID
 from worker.domain.run import FINAL_RUN
 from worker.runtime import launch as launching
 from worker.runtime.bootstrap import Runtime

@@ -6,7 +6,7 @@
 3. It promises nothing: a worker that dies between the call and the acknowledgment sends the text again.
 
 Environment: NAIVE_REDIS_URL, NAIVE_DATABASE_URL (sqlite:///FILE or postgresql://...), NAIVE_STUB_URL.
-Workers: `celery -A naive worker -c 2`. Launch: `python -c "import naive; naive.launch(COUNT, LABEL, FIRST)"`.
+Workers: `celery -A naive worker -c WORKERS`. Launch: `python -c "import naive; naive.launch(COUNT, LABEL, FIRST)"`.
 """
 
 import json
@@ -21,19 +21,11 @@ import psycopg
 from celery import Celery
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import Mail
+from stub import ACCOUNT_SID
 from twilio.rest import Client
 from twilio.twiml.voice_response import VoiceResponse
 
-SENDER = "+12025550100"
-TEXT = "Hello {name}, your policy ends soon. Answer YES and we renew it, or STOP to hear no more from us."
-REMINDER = "{name}, this is to remind you: your policy ends soon. STOP to hear no more from us."
-MAIL = (
-    "Hello {name}, your policy ends soon. Answer this mail and we renew it. We will call you in a moment in case you"
-    " have a question."
-)
-SPEECH = "Hello {name}. Your policy ends soon. Goodbye."
 CALLBACK = "http://127.0.0.1:9/webhooks"
-WAIT_SECONDS = 1
 
 DATABASE_URL = os.environ["NAIVE_DATABASE_URL"]
 IS_SQLITE = DATABASE_URL.startswith("sqlite")
@@ -45,7 +37,7 @@ app.conf.update(task_acks_late=True, task_ignore_result=True)
 @cache
 def provider() -> Client:
     """The SDK's client with the HTTP client it brings (requests), pointed at the stub."""
-    client = Client("AC" + "5b" * 16, "token")
+    client = Client(ACCOUNT_SID, "token")
     client.api.base_url = os.environ["NAIVE_STUB_URL"]
     return client
 
@@ -58,30 +50,30 @@ def mailer() -> SendGridAPIClient:
 
 def text(name: str, phone: str, email: str) -> str:
     """Send the text; the provider's id."""
-    return _text(TEXT.format(name=name), phone)
+    return _text(jobs.TEXT.format(name=name), phone)
 
 
 def reminder(name: str, phone: str, email: str) -> str:
     """Send the second text; the provider's id."""
-    return _text(REMINDER.format(name=name), phone)
+    return _text(jobs.REMINDER.format(name=name), phone)
 
 
 def _text(body: str, phone: str) -> str:
-    return provider().messages.create(to=phone, from_=SENDER, body=body, status_callback=CALLBACK).sid
+    return provider().messages.create(to=phone, from_=jobs.SENDER, body=body, status_callback=CALLBACK).sid
 
 
 def mail(name: str, phone: str, email: str) -> str:
     """Send the mail; the provider's id."""
-    subject = f"{name}, your policy ends soon"
-    message = Mail("renewals@example.com", email, subject, plain_text_content=MAIL.format(name=name))
+    subject, content = jobs.SUBJECT.format(name=name), jobs.MAIL.format(name=name)
+    message = Mail(jobs.MAIL_SENDER, email, subject, plain_text_content=content)
     return mailer().send(message).headers["X-Message-Id"]
 
 
 def call(name: str, phone: str, email: str) -> str:
     """Place the call; the provider's id."""
     document = VoiceResponse()
-    document.say(SPEECH.format(name=name))
-    return provider().calls.create(to=phone, from_=SENDER, twiml=str(document), status_callback=CALLBACK).sid
+    document.say(jobs.SPEECH.format(name=name))
+    return provider().calls.create(to=phone, from_=jobs.SENDER, twiml=str(document), status_callback=CALLBACK).sid
 
 
 STEPS = [{"text": text, "reminder": reminder, "mail": mail, "call": call}[name] for name in jobs.STEPS[jobs.JOB]]
@@ -108,7 +100,7 @@ def send(label: str, name: str, phone: str, email: str, step: int) -> None:
     )
     database().commit()
     if step + 1 < len(STEPS):
-        send.apply_async((label, name, phone, email, step + 1), countdown=WAIT_SECONDS)
+        send.apply_async((label, name, phone, email, step + 1), countdown=jobs.WAIT_SECONDS)
 
 
 def prepare() -> None:
@@ -122,5 +114,5 @@ def launch(count: int, label: str, first: int) -> None:
     """One task per person. Prints the CPU seconds it took."""
     begun = time.process_time()
     for number in range(first, first + count):
-        send.delay(label, f"Contact {number}", f"+1202{5_000_000 + number}", f"contact{number}@example.com", 0)
+        send.delay(label, *jobs.person(number), 0)
     sys.stdout.write(json.dumps({"cpu": time.process_time() - begun}))

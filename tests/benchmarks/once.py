@@ -1,7 +1,7 @@
 """One repetition: starts the services and one design, warms it up, measures one job, prints the figures as JSON.
 
-Run by `run.py`: `python once.py naive|ours|unguarded CONTACTS FOLDER`, with the settings DATABASE_URL, LATENCY_SECONDS,
-PROFILE.
+Run by `run.py`: `python once.py DESIGN CONTACTS FOLDER`, with the settings DATABASE_URL, LATENCY_SECONDS, WORKERS,
+PROFILE. The designs are the names of `DESIGNS`.
 """
 
 import json
@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import redis
 import sqlalchemy
-from designs import HERE, Design, Naive, Ours, Place, Unguarded
-from jobs import MESSAGES
+from designs import DESIGNS, HERE, Design, Place
+from jobs import MESSAGES, WAIT_SECONDS, number_of
+from lateness import lateness
 from measure import Meter
 from server import postmaster
 
@@ -39,7 +41,7 @@ class Stub:
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def ask(self, path: str) -> dict[str, int]:
+    def ask(self, path: str) -> Any:
         self._connection.request("GET", path)
         return json.load(self._connection.getresponse())
 
@@ -56,8 +58,9 @@ def repeat(name: str, contacts: int, data_dir: Path) -> dict[str, Any]:
     with ExitStack() as stack:
         supervisor = stack.enter_context(Supervisor(data_dir))
         port = _free_port()
-        latency = os.environ.get("LATENCY_SECONDS") or "0"
-        supervisor.start(Program(name="stub", command=(sys.executable, str(HERE / "stub.py"), str(port), latency)))
+        latency = float(os.environ.get("LATENCY_SECONDS") or 0)
+        words = (sys.executable, str(HERE / "stub.py"), str(port), str(latency))
+        supervisor.start(Program(name="stub", command=words))
         database_url, server = stack.enter_context(_database(data_dir, name))
         place = Place(
             supervisor=supervisor,
@@ -65,11 +68,13 @@ def repeat(name: str, contacts: int, data_dir: Path) -> dict[str, Any]:
             redis_url=start_redis(supervisor, data_dir),
             database_url=database_url,
             stub_url=f"http://127.0.0.1:{port}",
+            workers=int(os.environ.get("WORKERS") or 0) or None,
+            latency_seconds=latency,
             profile=bool(os.environ.get("PROFILE")),
         )
         stub = Stub(port)
         wait_until(stub.answers, seconds=10, what="the stub to answer")
-        design: Design = {"naive": Naive, "ours": Ours, "unguarded": Unguarded}[name](place)
+        design = DESIGNS[name](place)
         stack.callback(design.close)
         return _measure(design, place, stub, contacts, server)
 
@@ -85,26 +90,32 @@ def _measure(design: Design, place: Place, stub: Stub, contacts: int, server: di
     beside = Meter(apart)
     beside.start()
     meter.start()
-    begun = time.perf_counter()
+    launched, begun = time.time(), time.perf_counter()
     launch_cpu = design.launch("measured")
     seconds = _wait(design, place, stub, WARM_UP * MESSAGES + messages) - begun
     cpu = meter.stop() | {"launch": launch_cpu}
     apart_cpu = _per_message(beside.stop(), messages)
     report = stub.ask("/report")
+    arrived = [(number_of(address), at) for address, at in stub.ask("/arrivals")]
+    measured = [(person, at) for person, at in arrived if person >= WARM_UP]
+    late = lateness(measured, launched=launched, latency=place.latency_seconds, wait=WAIT_SECONDS)
     return {
         "contacts": contacts,
         "messages": messages,
         "seconds": round(seconds, 3),
         "messages_per_second": round(messages / seconds, 1),
         "cpu_us_per_message": round(sum(cpu.values()) / messages * 1e6, 1),
+        "total_cpu_us_per_message": round(sum(cpu.values()) / messages * 1e6 + apart_cpu.get("postgres", 0.0), 1),
         "cpu_us_by_program": _per_message(cpu, messages),
         "apart_cpu_us_by_program": apart_cpu,
         "server_cpu_us_per_message": apart_cpu.get("postgres", 0.0),
         "peak_rss_mb": round(meter.memory.sum / 1e6, 1),
         "largest_process_mb": round(meter.memory.largest / 1e6, 1),
         "largest_process_mb_by_program": {k: round(v / 1e6, 1) for k, v in meter.memory.largest_of.items()},
+        **{f"late_ms_{name}": value for name, value in late.items()},
         "stub": report,
         "exactly_once": _exactly_once(report, contacts + WARM_UP),
+        "servers": _servers(place),
         **place.facts,
     }
 
@@ -136,6 +147,18 @@ def _free_port() -> int:
 
 def _per_message(cpu: dict[str, float], messages: int) -> dict[str, float]:
     return {name: round(seconds / messages * 1e6, 1) for name, seconds in cpu.items()}
+
+
+def _servers(place: Place) -> dict[str, str]:
+    """Versions of what runs beside us."""
+    with redis.Redis.from_url(place.redis_url.replace("redis+socket://", "unix://", 1)) as broker:
+        told = broker.info("server")
+    name = str(told.get("server_name", "redis"))
+    versions = {name: str(told[f"{name}_version"])}
+    if not place.database_url.startswith("sqlite"):
+        with psycopg.connect(place.database_url) as connection:
+            versions["postgresql"] = str(connection.info.parameter_status("server_version")).split()[0]
+    return versions
 
 
 @contextmanager

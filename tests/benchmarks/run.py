@@ -4,6 +4,7 @@
 
 1. The order of the designs changes from round to round: what the machine does in the long run hits all of them.
 2. It exits with 1 if a design lost or repeated a message, or if the guarantee costs more than `report.LIMIT` allows.
+3. QUICK=1 is all of it in small, in under two minutes; then no timing makes it fail.
 """
 
 import json
@@ -16,10 +17,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jobs
-from report import Results, Verdict, describe_machine, judge, one_line, print_verdict
+from designs import DESIGNS
+from page import page
+from report import FLOORS, Results, Verdict, describe_machine, judge, one_line, print_verdict
 from server import ROOT, postgres
 
 HERE = Path(__file__).parent
@@ -29,28 +32,60 @@ HERE = Path(__file__).parent
 class Setup:
     """How to run it, from the environment."""
 
+    job: str
     designs: tuple[str, ...]
     databases: tuple[str, ...]
     contacts: int
     naive_contacts: int
     runs: int
+    workers: int | None
     latency_seconds: float
+    quick: bool
     folder: str
 
     @classmethod
     def from_env(cls) -> "Setup":
         given = os.environ
-        contacts = int(given.get("CONTACTS") or 20_000)
-        database = "postgresql" if given.get("DATABASE_URL") else "sqlite"
-        return cls(
-            designs=tuple((given.get("DESIGNS") or "naive,ours").split(",")),
-            databases=tuple((given.get("DATABASES") or database).split(",")),
+        quick = given.get("QUICK", "") not in ("", "0")
+        sizes = _QUICK if quick else _FULL
+        contacts = int(given.get("CONTACTS") or sizes.contacts)
+        databases = "postgresql" if given.get("DATABASE_URL") else "sqlite,postgresql"
+        designs = "naive,ours" if jobs.JOB == "mixed" else "naive,raw,sdk,ours"
+        setup = cls(
+            job=jobs.JOB,
+            designs=tuple((given.get("DESIGNS") or designs).split(",")),
+            databases=tuple((given.get("DATABASES") or databases).split(",")),
             contacts=contacts,
-            naive_contacts=int(given.get("NAIVE_CONTACTS") or min(contacts, 2000)),
-            runs=int(given.get("RUNS") or 3),
+            naive_contacts=int(given.get("NAIVE_CONTACTS") or min(contacts, sizes.naive_contacts)),
+            runs=int(given.get("RUNS") or sizes.runs),
+            workers=int(given.get("WORKERS") or 0) or None,
             latency_seconds=float(given.get("LATENCY_SECONDS") or 0),
+            quick=quick,
             folder=given.get("BENCH_DIR") or str(ROOT / ".campaigns" / "bench"),
         )
+        setup.require_possible()
+        return setup
+
+    def require_possible(self) -> None:
+        """End with a sentence if it asks for what there is not."""
+        kinds = {"DESIGNS": (self.designs, DESIGNS), "DATABASES": (self.databases, ("sqlite", "postgresql"))}
+        for setting, (given, known) in kinds.items():
+            if unknown := sorted(set(given).difference(known)):
+                sys.exit(f"{setting}: {', '.join(unknown)}: expected some of {', '.join(known)}")
+        if self.job == "mixed" and (floors := set(FLOORS).intersection(self.designs)):
+            sys.exit(f"DESIGNS: {', '.join(sorted(floors))} knows no calls; take JOB=texts or JOB=mail")
+
+
+class Sizes(NamedTuple):
+    """How much is done if nothing is said."""
+
+    contacts: int
+    naive_contacts: int
+    runs: int
+
+
+_FULL = Sizes(contacts=20_000, naive_contacts=2000, runs=5)
+_QUICK = Sizes(contacts=2000, naive_contacts=300, runs=1)
 
 
 def main() -> int:
@@ -68,8 +103,8 @@ def main() -> int:
     for database, verdict in verdicts.items():
         print_verdict(database, verdict)
     file = _write(setup, machine, verdicts, done)
-    print(f"\nwritten to {file}")
-    return 0 if all(verdict.good for verdict in verdicts.values()) else 1
+    print(f"\nwritten to {file} and {file.with_suffix('.html').name} beside it")
+    return 0 if all(not verdict.wrong and (setup.quick or verdict.good) for verdict in verdicts.values()) else 1
 
 
 @contextmanager
@@ -113,11 +148,14 @@ def _repeat(name: str, contacts: int, folder: Path, **env: str) -> dict[str, Any
 def _write(
     setup: Setup, machine: Mapping[str, Any], verdicts: Mapping[str, Verdict], done: Mapping[str, Results]
 ) -> Path:
-    """The result as JSON, under the moment it was begun."""
+    """The result as JSON and as a page, under the moment it was begun. Returns the former."""
     moment = datetime.fromisoformat(machine["at"]).astimezone(UTC)
-    file = Path(setup.folder) / f"{moment:%Y-%m-%dT%H%M%SZ}-{'-'.join((*setup.designs, *setup.databases))}.json"
+    name = "-".join((f"{moment:%Y-%m-%dT%H%M%SZ}", setup.job, *setup.designs, *setup.databases))
+    file = Path(setup.folder) / f"{name}.json"
     databases = {name: asdict(verdicts[name]) | {"runs": results} for name, results in done.items()}
-    file.write_text(json.dumps({"machine": machine, "setup": asdict(setup), "databases": databases}, indent=2))
+    record = {"machine": machine, "setup": asdict(setup), "databases": databases}
+    file.write_text(json.dumps(record, indent=2))
+    file.with_suffix(".html").write_text(page(json.loads(file.read_text())))
     return file
 
 
