@@ -40,7 +40,7 @@ WANTED = {
     "attempts in doubt to some addresses": set(),
     "due work": {
         "ix_enrollments_open (run_id=?)",
-        "ix_messages_open (run_id=?)",
+        "ix_messages_under_way (run_id=?)",
         "ix_messages_queued (run_id=? AND channel=?)",
         "ix_inbox_open (tenant_id=? AND due_at<?)",
         "ix_messages_watched (status=? AND due_at<?)",

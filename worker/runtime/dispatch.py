@@ -3,8 +3,9 @@
 1. The intent is committed before the call, for exactly what will be in flight.
 2. Whatever goes wrong between intent and result leaves the attempt `dispatching`; reconciliation finds out, not we.
 3. What was launched against a sandbox is not sent to the vendors, nor the other way round, however a worker is set up.
-4. Two lanes per process overlap one slice's database work with the other's network time. One that breaks leaves the
-   other to bring its answers home.
+4. Two lanes per process: while one slice is at the provider, the other is claimed or brought home. That is done in the
+   thread of the loop: what arrives meanwhile waits in its socket, and threads that hand one interpreter to and fro cost
+   more than they bring. A lane that breaks leaves the other to bring its answers home.
 5. Runs that nobody enters by an event give way while events come late.
 """
 
@@ -72,15 +73,14 @@ async def _lane(
         size *= rt.settings.lanes  # one lane takes what is there
     pool = rt.definition(tenant_id, run_id).mailers if kind is ChannelKind.EMAIL else ()
     while (began := rt.clock.elapsed()) < ends:
-        share = size if urgent else await asyncio.to_thread(rt.giving_way.share, Work(f"{kind}.dispatch"), size)
+        share = size if urgent else rt.giving_way.share(Work(f"{kind}.dispatch"), size)
         if not share:
             return True
         mailer, rate = rt.mailers.pick(pool), rt.settings.rate_of(kind)
         if pool and mailer is None:
             log.error("no email account of the run has its credential in the environment of this worker", run=run_id)
             return True
-        claimed = await asyncio.to_thread(
-            rt.store.claim_messages,
+        claimed = rt.store.claim_messages(
             tenant_id,
             run_id,
             kind,
@@ -96,9 +96,9 @@ async def _lane(
             return False
         if claimed.attempts:
             news = await _send(rt, kind, claimed.attempts, tally, mailer)
-            await asyncio.to_thread(_bring_home, rt, tenant_id, run_id, news)
+            _bring_home(rt, tenant_id, run_id, news)
         if claimed.settled:
-            await asyncio.to_thread(rt.hint, Hint(Work.ADVANCE, tenant_id, run_id, claimed.settled))
+            rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, claimed.settled))
         if claimed.retry_at is not None:
             rt.slowed[run_id, kind] = rt.clock.elapsed() + SLOWED_SECONDS
         if claimed.retry_at is not None or not (claimed.more or (claimed.attempts and not urgent)):

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
 
     http_timeout_seconds: float = Field(default=15.0, gt=0, le=15, description="one provider call, in all")
     http_connect_timeout_seconds: float = Field(default=3.0, gt=0, le=15)
-    slice_size: int = Field(default=100, ge=1, le=1000, description="texts or calls in one intent commit")
+    slice_size: int = Field(default=250, ge=1, le=1000, description="texts or calls in one intent commit")
     lanes: int = Field(default=2, ge=1, le=8, description="slices under way at once per process")
     email_slice_size: int = Field(default=1000, ge=1, le=1000, description="mails per intent commit and request")
     step_size: int = Field(default=500, ge=1, le=5000, description="enrollments claimed and stepped at once")

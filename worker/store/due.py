@@ -33,6 +33,7 @@ from worker.store.codec import millis, millis_or_none
 from worker.store.dialect import fixed, fixed_list
 from worker.store.kept import clock, clock_ms, kept
 from worker.store.rows import DueWork, WorkKind
+from worker.store.runs import is_queued, is_under_way
 from worker.store.signals import BULK, URGENT
 from worker.store.tables import UNRESOLVED, WATCHED, attempts, enrollments, inbox, messages, runs
 
@@ -66,15 +67,17 @@ def _of_runs(conn: Connection) -> Select[Any]:
         _when(running, _steppable(conn)).label("advance"),
         *channels,
         _is_open().label("open"),
-        _any_queued().label("queued"),
-        _any_unsettled().label("unsettled"),
+        _any(is_queued()).label("queued"),
+        _any(is_under_way()).label("under_way"),
     ).where(runs.c.tenant_id == _TENANT, runs.c.finished_at.is_(None))
 
 
 def _of_run(row: Row[Any]) -> list[DueWork]:
     match RunStatus(row.status):
         case RunStatus.RUNNING:
-            ended = row.enrolled and not row.open and not row.unsettled  # a step will see that the run is complete
+            ended = row.enrolled and not (
+                row.open or row.queued or row.under_way
+            )  # a step will see that the run is complete
             counts = {
                 WorkKind.ENROLL: 0 if row.enrolled or row.open_ended or row.canary == Canary.WATCHED else 1,
                 WorkKind.ADVANCE: row.advance or (1 if ended else 0),
@@ -83,7 +86,7 @@ def _of_run(row: Row[Any]) -> list[DueWork]:
             }
         case RunStatus.CANCELLED | RunStatus.FAILED:
             # With nothing left but receipts to come it waits for those; without any, its end is to be noted.
-            counts = {WorkKind.CANCEL: 1 if row.open or row.queued or not row.unsettled else 0}
+            counts = {WorkKind.CANCEL: 1 if row.open or row.queued or not row.under_way else 0}
         case RunStatus.SCHEDULED:
             counts = {WorkKind.SCHEDULE: 1 if row.scheduled else 0}
         case RunStatus.DRAFT | RunStatus.PAUSED | RunStatus.COMPLETED:
@@ -153,16 +156,9 @@ def _is_open() -> ColumnElement[bool]:
     return exists().where(enrollments.c.run_id == runs.c.run_id, enrollments.c.finished_at.is_(None))
 
 
-def _any_queued() -> ColumnElement[bool]:
-    return exists().where(
-        messages.c.run_id == runs.c.run_id,
-        messages.c.channel.in_(fixed_list(ChannelKind)),  # else SQLite takes another index, of all messages
-        messages.c.status == fixed(MessageStatus.QUEUED),
-    )
-
-
-def _any_unsettled() -> ColumnElement[bool]:
-    return exists().where(messages.c.run_id == runs.c.run_id, messages.c.status != fixed(MessageStatus.SETTLED))
+def _any(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether the run has such a message."""
+    return exists().where(messages.c.run_id == runs.c.run_id, which)
 
 
 def _when(condition: ColumnElement[bool], count: ColumnElement[int]) -> ColumnElement[int]:

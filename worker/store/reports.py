@@ -24,23 +24,26 @@ def run_report(conn: Connection, tenant_id: str, run_id: str) -> RunReport:
     """All counts of a run; of an archived one those it ended with. Raises NotFound."""
     if archive := _archive(conn, tenant_id, run_id):
         return archived.report(archive)
-    enrollment, message, outcome = enrollments.c, messages.c, outcomes.c
+    enrollment, outcome = enrollments.c, outcomes.c
 
     def counts(of: Table, *by: ColumnElement[str], found_by: FromClause | None = None) -> dict[Any, int]:
         query = select(*by, func.count()).where(of.c.tenant_id == tenant_id, of.c.run_id == run_id).group_by(*by)
         rows: Sequence[Any] = conn.execute(query if found_by is None else query.select_from(found_by)).all()
         return {tuple(row[:-1]): row[-1] for row in rows}
 
-    # An index of attempts by their run would have to be written for each of them; their messages have one.
-    attempt = dialect.looked_up(conn, attempts, attempts.c.message_id == message.message_id)
-    tried = messages.join(attempt, attempt.c.message_id == message.message_id)
+    # Indexes of messages and attempts by their run would have to be written for each of them; their people have one.
+    message = dialect.looked_up(conn, messages, messages.c.enrollment_id == enrollment.enrollment_id)
+    sent = enrollments.join(message, message.c.enrollment_id == enrollment.enrollment_id)
+    attempt = dialect.looked_up(conn, attempts, attempts.c.message_id == message.c.message_id)
+    tried = sent.join(attempt, attempt.c.message_id == message.c.message_id)
+    of_message = (message.c[name] for name in ("channel", "status", "disposition", "category"))
     people = counts(enrollments, enrollment.status, enrollment.disposition)
     return RunReport(
         audience=_audience(conn, tenant_id, run_id),
         enrollments=_added_up(people, 0),
         dispositions=_added_up(people, 1),
-        messages=counts(messages, message.channel, message.status, message.disposition, message.category),
-        attempts=counts(messages, attempt.c.channel, attempt.c.status, found_by=tried),
+        messages=counts(enrollments, *of_message, found_by=sent),
+        attempts=counts(enrollments, attempt.c.channel, attempt.c.status, found_by=tried),
         outcomes=counts(outcomes, outcome.disposition, outcome.category),
     )
 

@@ -9,8 +9,22 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, Update, bindparam, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+    update,
+)
 
+from channels.messages import ChannelKind
 from worker.domain.attempt import AttemptStatus, MessageStatus
 from worker.domain.run import FINAL_RUN, UNDER_WAY, Canary, Run, RunStatus, Who, who_may
 from worker.store import alerts, canaries, guard_memory, run_changes
@@ -131,6 +145,8 @@ def _running(_: Connection) -> Select[str]:
 
 def finish_if_done(conn: Connection, tenant_id: str, run_id: str, now: datetime) -> bool:
     """Complete a running run that has its audience and nothing left to do or to learn. True if it is complete now."""
+    if has_open_work(conn, tenant_id, run_id):
+        return False  # whoever only looks does not lock it: claims would wait behind that
     row = lock(conn, tenant_id, run_id)
     if row is None or row.status != RunStatus.RUNNING or not row.enrolled or has_open_work(conn, tenant_id, run_id):
         return False
@@ -159,12 +175,22 @@ def _anything_open(_: Connection) -> Select[bool]:
     waiting = exists().where(
         enrollments.c.tenant_id == tenant_id, enrollments.c.run_id == run_id, enrollments.c.finished_at.is_(None)
     )
-    unsettled = exists().where(
-        messages.c.tenant_id == tenant_id,
-        messages.c.run_id == run_id,
-        messages.c.status != fixed(MessageStatus.SETTLED),
-    )
-    return select(waiting | unsettled)
+    of_run = (messages.c.tenant_id == tenant_id) & (messages.c.run_id == run_id)
+    return select(waiting | exists().where(of_run, is_queued()) | exists().where(of_run, is_under_way()))
+
+
+def is_queued() -> ColumnElement[bool]:
+    """That a message waits to be claimed, in the words of the index."""
+    # With the channels, else SQLite takes another index, of all messages.
+    return and_(messages.c.status == fixed(MessageStatus.QUEUED), messages.c.channel.in_(fixed_list(ChannelKind)))
+
+
+def is_under_way() -> ColumnElement[bool]:
+    """That a message has been claimed and is not settled, in the words of the index.
+
+    What is queued has an index of its own: in one with these, PostgreSQL would look for it among them.
+    """
+    return messages.c.status.not_in(fixed_list((MessageStatus.QUEUED, MessageStatus.SETTLED)))
 
 
 def in_flight(conn: Connection, tenant_id: str, run_id: str) -> int:

@@ -137,10 +137,9 @@ messages = new_table(
     time_of("created_at", nullable=False),
     time_of("settled_at"),
     UniqueConstraint("enrollment_id", "state", "action", "visit"),
-    Index(None, "run_id"),
     Index(None, "contact_id"),  # who was contacted lately
     partial("ix_messages_queued", "run_id", "channel", "priority", "due_at", where="status = 'queued'"),
-    partial("ix_messages_open", "run_id", where="status <> 'settled'"),
+    partial("ix_messages_under_way", "run_id", where="status NOT IN ('queued', 'settled')"),
     partial("ix_messages_watched", "status", "due_at", where=f"status IN {tuple(map(str, WATCHED))}"),
     **CHURNED,
 )
