@@ -109,6 +109,18 @@ TEXTS = Script(
         "last step": step,
     },
 )
+STRAIGHT = Script(
+    name="straight on",
+    actions=(TEXT, FOLLOW_UP),
+    steps={
+        "launch": launch,
+        "enroll": enroll,
+        "text": send(),
+        "receipt": hear(),
+        "receipt applied": learn,
+        "last step": step,
+    },
+)
 MAILS = Script(
     name="a mail and a text",
     actions=(MAIL, TEXT),

@@ -1,8 +1,11 @@
-"""Whoever is answered takes the next step in the commit that writes the answer; no queue stands in between."""
+"""Whoever is due or is answered takes the next step in the commit of a claim or an answer: no queue stands between."""
+
+from datetime import timedelta
 
 from tests.runtime.house import MAIL, TENANT, TEXT
 from worker.domain.enrollment import EnrollmentStatus
 from worker.runtime.hints import Hint, Work
+from worker.runtime.tick import tick
 from worker.store.tables import signals
 
 AGAIN = {**TEXT, "message": "And once more, {{ contact.firstName }}"}
@@ -52,3 +55,23 @@ def test_a_step_that_raises_is_tried_again_as_any_other_and_counted(house, logge
     house.leases_end()
     house.tick_only()
     assert len(house.ledger()) == 2
+
+
+def test_whoever_sends_steps_too_and_nobody_else_is_called(house):
+    house.launch(TEXT, AGAIN, people=3)
+    house.dispatch()
+
+    assert len(house.ledger()) == 6
+    assert not [hint for hint in house.hints if hint.work is Work.ADVANCE]
+
+
+def test_where_a_process_may_have_died_of_a_step_those_who_count_steps_take_them(house):
+    house.launch(TEXT)
+    house.store.leave_trace(TENANT, house.run_id, "a process that is no more", timedelta(0))
+
+    house.dispatch()
+    assert house.ledger() == []
+    tick(house.rt)
+    assert Work.ADVANCE in {hint.work for hint in house.hints}, "those who count are called at once"
+    house.tick_only()
+    assert len(house.ledger()) == 1

@@ -45,7 +45,10 @@ def test_every_kind_of_due_work_is_hinted_at(house):
     house.run_id = run_id
     assert hinted(house) == {Work.ENROLL}
     launching.enroll(house.rt, TENANT, run_id)
-    assert hinted(house) == {Work.ADVANCE}
+    sends = [Work.SMS, Work.EMAIL, Work.VOICE]
+    assert hinted(house) == set(sends), "whoever sends steps, too"
+    house.later(seconds=2)
+    assert hinted(house) == {Work.ADVANCE, *sends}
     house.advance()
     for work, kind in [(Work.SMS, ChannelKind.SMS), (Work.EMAIL, ChannelKind.EMAIL), (Work.VOICE, ChannelKind.VOICE)]:
         assert hinted(house) == {work}

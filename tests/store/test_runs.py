@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from channels.messages import ChannelKind
 from tests.store.builders import (
+    LEASE,
     NOW,
     OVER,
     STRANGER,
@@ -138,18 +139,32 @@ def test_what_is_due_is_told_by_run_and_kind(store):
     run_id = new_run(store, 3)
     assert due(store) == {WorkKind.ENROLL: 1}
     store.enroll_chunk(TENANT, run_id, 10, NOW)
-    assert due(store) == {WorkKind.ADVANCE: 3}
+    assert due(store) == {WorkKind.STEP: 3}
     assert due(store, NOW - timedelta(seconds=1)) == {}
     claims = claim_steps(store, run_id, 1)
-    assert due(store) == {WorkKind.ADVANCE: 2}
+    assert due(store) == {WorkKind.STEP: 2}
     claim_steps(store, run_id, 1, lease=OVER)
-    assert due(store) == {WorkKind.ADVANCE: 2}  # its lease is over: it is due again
+    assert due(store) == {WorkKind.STEP: 2}  # its lease is over: it is due again
     store.commit_steps([step_to(claims[0], DONE)], NOW)
     for claim in claim_steps(store, run_id):
         store.commit_steps([step_to(claim, DONE)], NOW)
     assert due(store) == {WorkKind.ADVANCE: 1}  # to see that the run is complete
     store.finish_run_if_done(TENANT, run_id, NOW)
     assert due(store) == {WorkKind.ALERT: 1}  # its supervisors hear of it
+
+
+def test_who_has_been_due_for_a_while_is_left_to_those_who_only_step_unless_somebody_sees_to_it(store):
+    run_id = new_run(store, 3)
+    store.enroll_chunk(TENANT, run_id, 10, NOW)
+    later = NOW + timedelta(seconds=2)
+    assert due(store, later) == {WorkKind.STEP: 3, WorkKind.ADVANCE: 3}
+
+    assert store.leave_trace(TENANT, run_id, "process 1", LEASE)
+    assert due(store, later) == {WorkKind.STEP: 3}
+    store.end_trace(TENANT, run_id, "process 1")
+    assert due(store, later) == {WorkKind.STEP: 3}, "it has been at it just now"
+    assert store.leave_trace(TENANT, run_id, "process 2", OVER)
+    assert due(store) == {WorkKind.STEP: 3, WorkKind.ADVANCE: 3}, "it has died of a step, perhaps"
 
 
 def test_queued_messages_are_due_on_their_channel_and_not_while_paused(store):

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from worker.domain.attempt import Settlement
 from worker.runtime import dispatch
 from worker.runtime.bootstrap import Runtime
-from worker.store import dialect, enrollments, outcomes, settlements, transactions
+from worker.store import dialect, outcomes, settlements, steps, transactions
 from worker.store.codec import millis
 from worker.store.facade import Store, writes
 from worker.store.rows import Settled, StepCommit
@@ -33,15 +33,14 @@ def commit_unfenced(conn: Connection, commits: Sequence[StepCommit], now: dateti
     if not commits:
         return 0
     _write_state(conn, commits, now)
-    enrollments._owe_messages(conn, commits, now)
-    outcomes.file_steps(conn, commits, now)
-    enrollments._forget_signals(conn, commits)
+    steps.carry_out(conn, commits, now)
+    steps.forget_news(conn, commits)
     return len(commits)
 
 
 def _write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:
     at = millis(now)
-    given = dialect.records(conn, enrollments.STEPPED, [enrollments.stepped(c, at) for c in commits])
+    given = dialect.records(conn, steps.STEPPED, [steps.stepped(c, at) for c in commits])
     row, step = enrollments_table.c, given.c
     conn.execute(
         update(enrollments_table)

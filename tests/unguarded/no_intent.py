@@ -12,17 +12,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, true, update
+from sqlalchemy import Connection, select, true, update
 
 from channels.messages import ChannelKind
 from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus, Settlement
 from worker.engine.gates import verdict
-from worker.store import dialect, messages, runs, settlements
+from worker.store import dialect, messages, runs, settlements, steps, straight
 from worker.store.codec import millis
 from worker.store.facade import Store, writes
 from worker.store.gating import Gate, Rules, facts_of
 from worker.store.rows import Claimed, Rate, Settled
 from worker.store.stepping import Step
+from worker.store.steps import Owed
+from worker.store.straight import Taken
 from worker.store.tables import attempts
 from worker.store.tables import messages as messages_table
 
@@ -40,16 +42,21 @@ def claim_by_lease(
     rules: Rules,
     rate: Rate | None = None,
     gate: Gate = verdict,
+    step: Step | None = None,
 ) -> Claimed:
     """`messages.claim` with a lease in place of the intent."""
     if not runs.lock_running(conn, tenant_id, run_id):
         return Claimed()
     queued = messages._pick(conn, tenant_id, run_id, channel, limit=limit, now=now)
+    taken = Taken()
+    if step is not None and len(queued) < limit:
+        taken = straight.take(conn, tenant_id, run_id, channel, limit=limit - len(queued), now=now, step=step)
+    queued += taken.owed
     if not queued:
-        return Claimed()
+        return Claimed(stepped=taken.stepped, queued=taken.queued)
     go, skip, later = messages._judge(queued, facts_of(conn, tenant_id, channel, queued, rules), gate)
     granted, retry_at = messages._within_rate(conn, tenant_id, f"{provider}/{channel}", go, rate)
-    claimed = _lease(conn, granted, now, now + lease)
+    claimed = _lease(conn, taken.owed, granted, now, now + lease)
     messages._postpone(conn, tenant_id, later)
     messages._settle(conn, skip, rules.book, now)
     return Claimed(
@@ -58,13 +65,19 @@ def claim_by_lease(
         later=len(later),
         more=len(queued) == limit or retry_at is not None,
         retry_at=retry_at,
+        stepped=taken.stepped,
+        queued=taken.queued,
     )
 
 
-def _lease(conn: Connection, granted: Sequence[Row[Any]], now: datetime, until: datetime) -> list[AttemptFacts]:
+def _lease(
+    conn: Connection, owed: Sequence[Owed], granted: Sequence[messages.Queued], now: datetime, until: datetime
+) -> list[AttemptFacts]:
+    goes = {row.message_id for row in granted}
+    steps.owe(conn, [o._replace(due_at=millis(until), attempts=1) if o.message_id in goes else o for o in owed])
     if not granted:
         return []
-    given = dialect.ids(conn, "message_id", [row.message_id for row in granted])
+    given = dialect.ids(conn, "message_id", [row.message_id for row in granted if not isinstance(row, Owed)])
     row = messages_table.c
     conn.execute(
         update(messages_table)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -86,16 +87,21 @@ def standing_still(rt: Runtime, others: Callable[[], None], *, before: str = "",
     """Stop this process at its next call to its store, and let others go on meanwhile."""
     method, stopped = getattr(rt.store, before or after), []
 
+    def stand_still() -> None:
+        if not stopped:
+            stopped.append(thread.submit(others).result())  # they have a loop of their own
+
     def call(*args: Any, **options: Any) -> Any:
-        if before and not stopped:
-            stopped.append(others())
+        if before:
+            stand_still()
         came_to = method(*args, **options)
-        if after and not stopped:
-            stopped.append(others())
+        if after:
+            stand_still()
         return came_to
 
     setattr(rt.store, before or after, call)
-    yield
+    with ThreadPoolExecutor(1) as thread:
+        yield
     assert stopped, "it never came so far"
 
 

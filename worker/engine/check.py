@@ -56,7 +56,7 @@ def _place(flow: plan.Flow, step: plan.Step, *key: str | int) -> Path:
 
 def _channels(flows: Mapping[str, plan.Flow], campaign: Campaign) -> Iterator[Fault]:
     for flow in flows.values():
-        for step in _steps(flow):
+        for step in flow.steps():
             if not isinstance(step, plan.Send | plan.AwaitReply):
                 continue
             switch, sender = _SWITCHES[step.channel]
@@ -69,14 +69,9 @@ def _channels(flows: Mapping[str, plan.Flow], campaign: Campaign) -> Iterator[Fa
 
 
 def _unknown_messages(flows: Mapping[str, plan.Flow]) -> Iterator[Fault]:
-    sends = {step.id for flow in flows.values() for step in _steps(flow) if isinstance(step, plan.Send)}
+    sends = {step.id for flow in flows.values() for step in flow.steps() if isinstance(step, plan.Send)}
     for flow in flows.values():
-        for step in _steps(flow):
+        for step in flow.steps():
             if isinstance(step, plan.AwaitOutcome) and step.of and step.of not in sends:
                 hint = f"one of {', '.join(sorted(sends))}" if sends else "add one"
                 yield Fault(_place(flow, step, "of"), f"no action {step.of} sends anything", hint)
-
-
-def _steps(flow: plan.Flow) -> Iterator[plan.AnyStep]:
-    for steps in flow.states.values():
-        yield from steps

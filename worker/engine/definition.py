@@ -17,7 +17,7 @@ from worker.domain.run import Run
 from worker.domain.workflow import Workflow, parse_workflow
 from worker.engine.calendar import zone_of
 from worker.engine.compile import Compiler
-from worker.engine.plan import Flow
+from worker.engine.plan import Flow, Send
 
 FASTEST: Final = 1_000_000.0
 """The most seconds that may pass in one during a rehearsal."""
@@ -32,6 +32,8 @@ class Definition:
 
     `rehearsal`: launched against providers that reach nobody; None where it was not recorded. `start`: the event that
     everybody enters by for whom no other is known; None: they enter by none.
+
+    `channels`: those that are on; `sends`: those that an action sends on.
     """
 
     workflow_id: str
@@ -39,6 +41,7 @@ class Definition:
     flows: Mapping[str, Flow] = field(repr=False)
     senders: Mapping[ChannelKind, str] = field(repr=False)
     channels: frozenset[ChannelKind]
+    sends: frozenset[ChannelKind]
     resend_after: Mapping[ChannelKind, timedelta | None]
     campaign: Mapping[str, Any] = field(repr=False)
     book: DispositionBook = field(repr=False)
@@ -86,6 +89,7 @@ def compile_definition(
         flows=compiler.flows,
         senders=senders,
         channels=document.channels,
+        sends=frozenset(s.channel for flow in compiler.flows.values() for s in flow.steps() if isinstance(s, Send)),
         resend_after=document.resend_after,
         campaign=campaign_facts(document),
         book=book,

@@ -5,9 +5,10 @@
    ("@id"), or a function of that one ("@id:name").
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
+from itertools import chain
 from typing import Any
 
 from channels.messages import ChannelKind
@@ -140,3 +141,7 @@ class Flow:
     def qualified(self, state: str) -> str:
         """The name of a state over all flows."""
         return f"{self.name}:{state}" if self.name else state
+
+    def steps(self) -> Iterator[AnyStep]:
+        """All of them, state by state."""
+        return chain.from_iterable(self.states.values())

@@ -29,7 +29,7 @@ from worker.engine.settlement import SettlementOptions
 from worker.engine.triggers import Listening, compile_listening
 from worker.runtime.clock import Clock, DatabaseClock
 from worker.runtime.giving_way import GivingWay
-from worker.runtime.hints import Hint
+from worker.runtime.hints import Hint, Work
 from worker.runtime.mailers import Mailers, secret_named
 from worker.runtime.settings import Settings
 from worker.schema.scopes import Actor, operator
@@ -56,6 +56,8 @@ class Runtime:
         self.actor = operator(settings.tenant_id, getpass.getuser())
         """Whose work a command does: whoever sits at this machine, unless a token says otherwise."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self.life = f"{self.owner}:{store.new_id()}"
+        """Of this one only: another process of this host may get the same number."""
         self.giving_way = GivingWay(store, self.clock, settings.tenant_id, self.owner)
         self._patience = settings.patience
         self._runner: asyncio.Runner | None = None
@@ -85,6 +87,15 @@ class Runtime:
         if hint.urgent:
             self._urgent.add(hint.run_id)
         self._send_hint(replace(hint, urgent=hint.run_id in self._urgent))
+
+    def hint_at_steps(self, tenant_id: str, run_id: str, count: int, share: int = 0) -> None:
+        """Say that people of a run are due: to whoever sends there, since a step most often leads to a message.
+
+        Where nothing is sent, and in an urgent run, whose events are stepped as they come, `control` steps.
+        """
+        sends = () if self.is_urgent(run_id) else self.definition(tenant_id, run_id).sends
+        for work in [Work(f"{kind}.dispatch") for kind in sorted(sends)] or [Work.ADVANCE]:
+            self.hint(Hint(work, tenant_id, run_id, count, share))
 
     def definition(self, tenant_id: str, run_id: str) -> Definition:
         """The compiled definition a run was launched with. Runs are snapshots, so it may be kept."""

@@ -64,7 +64,7 @@ def look(rt: Runtime, run: Run) -> int:
         cursor = window.last
     else:
         rt.hint(Hint(Work.SCHEDULE, run.tenant_id, run.run_id, share=1))
-    rt.hint(Hint(Work.ADVANCE, run.tenant_id, run.run_id, glance.enrolled))
+    rt.hint_at_steps(run.tenant_id, run.run_id, glance.enrolled)
     return glance.enrolled
 
 

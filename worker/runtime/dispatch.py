@@ -6,11 +6,14 @@
 4. Two lanes per process: while one slice is at the provider, the other is claimed or brought home. That is done in the
    thread of the loop: what arrives meanwhile waits in its socket, and threads that hand one interpreter to and fro cost
    more than they bring. A lane that breaks leaves the other to bring its answers home.
-5. Runs that nobody enters by an event give way while events come late.
+5. Where fewer are queued than are claimed at once, whoever is due is stepped in the commit of the claim.
+6. Runs that nobody enters by an event give way while events come late.
 """
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
@@ -26,6 +29,8 @@ from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.runtime.mailers import from_account, within_own
 from worker.runtime.settle import Decide, settle
+from worker.store.rows import Claimed
+from worker.store.stepping import Step
 
 log = structlog.get_logger()
 
@@ -50,11 +55,12 @@ async def dispatch(rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind) 
         return tally
     if rt.clock.elapsed() < rt.slowed.get((run_id, kind), 0.0):
         return tally
-    urgent = rt.is_urgent(run_id)
-    lanes = 1 if urgent or kind is ChannelKind.EMAIL else rt.settings.lanes
-    ends = rt.clock.elapsed() + (URGENT_BUDGET_SECONDS if urgent else BUDGET_SECONDS)
-    under_way = (_lane(rt, tenant_id, run_id, kind, ends=ends, tally=tally) for _ in range(lanes))
-    drained = await asyncio.gather(*under_way, return_exceptions=True)
+    errand = _Errand(rt, tenant_id, run_id, kind)
+    lanes = 1 if errand.urgent or kind is ChannelKind.EMAIL else rt.settings.lanes
+    ends = rt.clock.elapsed() + (URGENT_BUDGET_SECONDS if errand.urgent else BUDGET_SECONDS)
+    with _traced(errand):
+        under_way = (_lane(errand, ends=ends, tally=tally) for _ in range(lanes))
+        drained = await asyncio.gather(*under_way, return_exceptions=True)
     for outcome in drained:
         if isinstance(outcome, BaseException):
             raise outcome
@@ -63,56 +69,94 @@ async def dispatch(rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind) 
     return tally
 
 
-async def _lane(
-    rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind, *, ends: float, tally: Counter[Certainty]
-) -> bool:
+class _Errand:
+    """What one task is about: a channel of a run, how much of it is claimed at once, and how people are stepped."""
+
+    def __init__(self, rt: Runtime, tenant_id: str, run_id: str, kind: ChannelKind) -> None:
+        self.rt, self.tenant_id, self.run_id, self.kind = rt, tenant_id, run_id, kind
+        self.urgent = rt.is_urgent(run_id)  # what comes meanwhile has a hint of its own
+        is_mail = kind is ChannelKind.EMAIL
+        self.size = rt.settings.email_slice_size if is_mail else rt.settings.slice_size
+        if self.urgent and not is_mail:
+            self.size *= rt.settings.lanes  # one lane takes what is there
+        self.definition = rt.definition(tenant_id, run_id)
+        self.pool = self.definition.mailers if is_mail else ()
+        self.step: Step | None = None
+        """Takes steps in the commits of claims; None: they are not to be taken there."""
+
+    def share(self) -> int:
+        """How many may be claimed now."""
+        if self.urgent:
+            return self.size
+        return self.rt.giving_way.share(Work(f"{self.kind}.dispatch"), self.size)
+
+    def claim(self, limit: int, mailer: EmailAccount | None) -> Claimed:
+        rt, rate = self.rt, self.rt.settings.rate_of(self.kind)
+        return rt.store.claim_messages(
+            self.tenant_id,
+            self.run_id,
+            self.kind,
+            limit=limit,
+            lease=rt.settings.lease,
+            now=rt.now(),
+            provider=rt.channel(self.kind).name,
+            rules=self.definition,
+            rate=within_own(rate, mailer) if mailer else rate,
+            step=self.step,
+        )
+
+    def hint(self, work: Work, count: int) -> None:
+        if count:
+            self.rt.hint(Hint(work, self.tenant_id, self.run_id, count))
+
+
+@contextmanager
+def _traced(errand: _Errand) -> Iterator[None]:
+    """Let people be stepped where they are claimed, unless somebody has died of that. In an urgent run others do it."""
+    rt, run = errand.rt, (errand.tenant_id, errand.run_id)
+    if errand.urgent or not rt.store.leave_trace(*run, rt.life, rt.settings.lease):
+        yield
+        return
+    errand.step = partial(step_now, rt)
+    yield  # what breaks off from here on, a time limit too, may be a step's fault: the trace stays
+    rt.store.end_trace(*run, rt.life)
+
+
+async def _lane(errand: _Errand, *, ends: float, tally: Counter[Certainty]) -> bool:
     """Slice after slice. True when nothing more may go now, False when time ran out first."""
-    urgent = rt.is_urgent(run_id)  # what comes meanwhile has a hint of its own
-    size = rt.settings.email_slice_size if kind is ChannelKind.EMAIL else rt.settings.slice_size
-    if urgent and kind is not ChannelKind.EMAIL:
-        size *= rt.settings.lanes  # one lane takes what is there
-    pool = rt.definition(tenant_id, run_id).mailers if kind is ChannelKind.EMAIL else ()
+    rt, run_id, kind, pool = errand.rt, errand.run_id, errand.kind, errand.pool
     while (began := rt.clock.elapsed()) < ends:
-        share = size if urgent else rt.giving_way.share(Work(f"{kind}.dispatch"), size)
-        if not share:
+        if not (share := errand.share()):
             return True
-        mailer, rate = rt.mailers.pick(pool), rt.settings.rate_of(kind)
+        mailer = rt.mailers.pick(pool)
         if pool and mailer is None:
             log.error("no email account of the run has its credential in the environment of this worker", run=run_id)
             return True
-        claimed = rt.store.claim_messages(
-            tenant_id,
-            run_id,
-            kind,
-            limit=share,
-            lease=rt.settings.lease,
-            now=rt.now(),
-            provider=rt.channel(kind).name,
-            rules=rt.definition(tenant_id, run_id),
-            rate=within_own(rate, mailer) if mailer else rate,
-        )
+        claimed = errand.claim(share, mailer)
         if claimed.attempts and _too_late(rt, began):
             log.warning("too late to send what was claimed, left to be looked into", run=run_id)
             return False
         if claimed.attempts:
             news = await _send(rt, kind, claimed.attempts, tally, mailer)
-            _bring_home(rt, tenant_id, run_id, news)
-        if claimed.settled:
-            rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, claimed.settled))
+            _bring_home(errand, news)
+        for channel in sorted(claimed.queued):
+            errand.hint(Work(f"{channel}.dispatch"), claimed.stepped)
+        errand.hint(Work.ADVANCE, claimed.settled)
         if claimed.retry_at is not None:
             rt.slowed[run_id, kind] = rt.clock.elapsed() + SLOWED_SECONDS
-        if claimed.retry_at is not None or not (claimed.more or (claimed.attempts and not urgent)):
             return True  # the next tick hints again when the rate allows more; other runs need this process too
+        went_on = (claimed.attempts or claimed.stepped) and not errand.urgent
+        if not (claimed.more or went_on):
+            return True
     return False
 
 
-def _bring_home(rt: Runtime, tenant_id: str, run_id: str, news: list[tuple[AttemptFacts, Decide]]) -> None:
+def _bring_home(errand: _Errand, news: list[tuple[AttemptFacts, Decide]]) -> None:
     """Commit what the provider said, and the steps it leads to."""
-    settled = settle(rt, news, patience=SETTLE_PATIENCE_SECONDS, step=partial(step_now, rt))
+    settled = settle(errand.rt, news, patience=SETTLE_PATIENCE_SECONDS, step=partial(step_now, errand.rt))
     for channel in sorted(settled.owed):
-        rt.hint(Hint(Work(f"{channel}.dispatch"), tenant_id, run_id, len(news)))
-    if settled.put_by:
-        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, settled.put_by))
+        errand.hint(Work(f"{channel}.dispatch"), len(news))
+    errand.hint(Work.ADVANCE, settled.put_by)
 
 
 def _too_late(rt: Runtime, began: float) -> bool:

@@ -76,7 +76,7 @@ def enroll(rt: Runtime, tenant_id: str, run_id: str) -> Enrolled:
             tenant_id, run_id, size=size, now=rt.now(), selection=selection, due_of=due_of, hears=hears
         )
         people += chunk.people
-        rt.hint(Hint(Work.ADVANCE, tenant_id, run_id, chunk.people))
+        rt.hint_at_steps(tenant_id, run_id, chunk.people)
         if not chunk.more:
             return Enrolled(people, more=False)
         if rt.clock.elapsed() > ends:

@@ -15,6 +15,7 @@ from worker.store.rows import WorkKind
 PERIOD_SECONDS = 0.5
 WORK_OF: Final = {
     WorkKind.ENROLL: Work.ENROLL,
+    WorkKind.STEP: Work.ADVANCE,
     WorkKind.ADVANCE: Work.ADVANCE,
     WorkKind.CANCEL: Work.CANCEL,
     WorkKind.SCHEDULE: Work.SCHEDULE,
@@ -29,6 +30,8 @@ WORK_OF: Final = {
 }
 MOST_SHARES = 4
 """Hints for one kind of work in one run per tick, for as many processes; each drains until nothing is left."""
+ONE_SHARE = 750
+"""So much is enough for a process of its own."""
 
 
 def tick(rt: Runtime) -> int:
@@ -39,8 +42,10 @@ def tick(rt: Runtime) -> int:
     rt.store.gather_statistics()
     hints = 0
     for due in rt.store.due_work(rt.settings.tenant_id, rt.now(), events.forgotten_before(rt)):
-        work = WORK_OF[due.kind]
-        for share in range(1, 1 + min(MOST_SHARES, 1 + due.count // (10 * rt.settings.slice_size))):
-            rt.hint(Hint(work, due.tenant_id, due.run_id, due.count, share, due.urgent))
+        for share in range(1, 1 + min(MOST_SHARES, 1 + due.count // ONE_SHARE)):
+            if due.kind is WorkKind.STEP and not due.urgent:
+                rt.hint_at_steps(due.tenant_id, due.run_id, due.count, share)
+            else:
+                rt.hint(Hint(WORK_OF[due.kind], due.tenant_id, due.run_id, due.count, share, due.urgent))
             hints += 1
     return hints

@@ -28,17 +28,20 @@ from sqlalchemy import (
 from channels.messages import ChannelKind
 from worker.domain.attempt import MessageStatus
 from worker.domain.run import Canary, RunStatus
-from worker.store import alerts, events, guards
+from worker.store import alerts, events, guards, straight
 from worker.store.codec import millis, millis_or_none
 from worker.store.dialect import fixed, fixed_list
 from worker.store.kept import clock, clock_ms, kept
 from worker.store.rows import DueWork, WorkKind
 from worker.store.runs import is_queued, is_under_way
 from worker.store.signals import BULK, URGENT
+from worker.store.straight import Trace
 from worker.store.tables import UNRESOLVED, WATCHED, attempts, enrollments, inbox, messages, runs
 
-CAP: Final = 5000
+CAP: Final = 2500
 """Nobody needs to know more about how much is due."""
+OVERDUE_MS: Final = 2000
+"""Whoever has been due for so long is stepped by whoever has time, where those who send in the run do not."""
 _TENANT: Final = bindparam("tenant", type_=Text)
 _AT: Final = bindparam("at", type_=BigInteger)
 _BEFORE: Final = bindparam("before", type_=BigInteger)
@@ -52,7 +55,9 @@ def due_work(
     `forgotten_before`: events from before then are to be forgotten.
     """
     given = {"tenant": tenant_id, "at": millis(now), "before": millis_or_none(forgotten_before)} | clock(conn)
-    work = [work for row in conn.execute(_of_runs(conn), given).all() for work in _of_run(row)]
+    traces = straight.traces(conn, tenant_id)
+    rows = conn.execute(_of_runs(conn), given).all()
+    work = [work for row in rows for work in _of_run(row, traces.get(row.run_id))]
     return work + _of_no_run(conn, tenant_id, given)
 
 
@@ -64,7 +69,9 @@ def _of_runs(conn: Connection) -> Select[Any]:
         *(runs.c.tenant_id, runs.c.run_id, runs.c.status, runs.c.enrolled, runs.c.urgent),
         *(runs.c.open_ended, runs.c.canary),
         (runs.c.next_at <= _AT).label("scheduled"),
-        _when(running, _steppable(conn)).label("advance"),
+        _when(running, _count(_steppable(conn, BULK))).label("steps"),
+        _when(running, _count(_steppable(conn, URGENT))).label("called"),
+        _steppable(conn, BULK, _AT - OVERDUE_MS).exists().label("overdue"),
         *channels,
         _is_open().label("open"),
         _any(is_queued()).label("queued"),
@@ -72,15 +79,16 @@ def _of_runs(conn: Connection) -> Select[Any]:
     ).where(runs.c.tenant_id == _TENANT, runs.c.finished_at.is_(None))
 
 
-def _of_run(row: Row[Any]) -> list[DueWork]:
+def _of_run(row: Row[Any], trace: Trace | None) -> list[DueWork]:
     match RunStatus(row.status):
         case RunStatus.RUNNING:
-            ended = row.enrolled and not (
-                row.open or row.queued or row.under_way
-            )  # a step will see that the run is complete
+            ended = row.enrolled and not (row.open or row.queued or row.under_way)
+            left_alone = row.urgent or trace is Trace.COLD or (row.overdue and trace is None)
             counts = {
                 WorkKind.ENROLL: 0 if row.enrolled or row.open_ended or row.canary == Canary.WATCHED else 1,
-                WorkKind.ADVANCE: row.advance or (1 if ended else 0),
+                WorkKind.STEP: 0 if row.urgent else row.steps,
+                # Whoever finds nobody to step sees that the run is complete.
+                WorkKind.ADVANCE: row.called + (row.steps if left_alone else 0) or int(ended),
                 **{WorkKind(kind): getattr(row, kind.value) for kind in ChannelKind},
                 WorkKind.SCHEDULE: 1 if row.open_ended and row.scheduled else 0,
             }
@@ -128,28 +136,23 @@ def _anything(conn: Connection) -> Select[bool, bool, bool, bool, bool]:
     return select(waiting, or_(stale, watched), happened, to_judge, to_tell)
 
 
-def _steppable(conn: Connection) -> ColumnElement[int]:
+def _steppable(conn: Connection, priority: int, at: ColumnElement[int] = _AT) -> Select[int]:
     row = enrollments.c
     free = or_(row.lease_until.is_(None), row.lease_until <= clock_ms(conn))
-    return _per_priority(
-        select(literal(1)).where(row.run_id == runs.c.run_id, row.finished_at.is_(None), row.due_at <= _AT, free),
-        row.priority,
-    )
+    due = (row.run_id == runs.c.run_id, row.priority == priority, row.finished_at.is_(None), row.due_at <= at, free)
+    return select(literal(1)).where(*due).correlate(runs)
 
 
 def _queued(kind: ChannelKind) -> ColumnElement[int]:
     row = messages.c
     queued = and_(row.run_id == runs.c.run_id, row.channel == kind, row.status == fixed(MessageStatus.QUEUED))
-    return _per_priority(select(literal(1)).where(queued, row.due_at <= _AT), row.priority)
+    rows = select(literal(1)).where(queued, row.due_at <= _AT).correlate(runs)
+    urgent, bulk = (_count(rows.where(row.priority == priority)) for priority in (URGENT, BULK))  # as the index begins
+    return urgent + bulk
 
 
-def _per_priority(rows: Select[Any], priority: ColumnElement[int]) -> ColumnElement[int]:
-    """How many rows, each priority counted by itself so that the index is entered at the right place."""
-    parts = []
-    for value in (URGENT, BULK):
-        capped = rows.where(priority == value).limit(CAP).correlate(runs).subquery()
-        parts.append(select(func.count()).select_from(capped).scalar_subquery())
-    return parts[0] + parts[1]
+def _count(rows: Select[int]) -> ColumnElement[int]:
+    return select(func.count()).select_from(rows.limit(CAP).subquery()).scalar_subquery()
 
 
 def _is_open() -> ColumnElement[bool]:

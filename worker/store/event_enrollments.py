@@ -23,10 +23,10 @@ from worker.engine.triggers import Earlier
 from worker.store import dialect, messages, signals
 from worker.store.codec import from_json, millis, moment, to_json
 from worker.store.dialect import fixed
-from worker.store.enrollments import carry_out, stepped
 from worker.store.rows import EnrollmentClaim, StepCommit
 from worker.store.signals import BULK, URGENT
 from worker.store.stepping import Step
+from worker.store.steps import carry_out, stepped
 from worker.store.tables import enrollments, runs
 from worker.store.tables import messages as messages_table
 from worker.store.tables import signals as signals_table

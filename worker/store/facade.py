@@ -47,6 +47,7 @@ from worker.store import (
     schema,
     search,
     signals,
+    straight,
     suppressions,
     terms,
     tokens,
@@ -184,6 +185,8 @@ class Store:
     enrollments_awaiting = reads(reports.awaiting)
 
     claim_messages = writes(messages.claim)
+    leave_trace = writes(straight.leave_trace)
+    end_trace = writes(straight.end_trace)
     attempt_facts = reads(attempts.facts)
     facts_by_ref = reads(attempts.facts_by_ref)
     in_doubt = reads(attempts.in_doubt)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, or_, select
 
 from channels.messages import ChannelKind
 from worker.domain.dispositions import DispositionBook
@@ -29,7 +29,7 @@ class Rules(Protocol):
 
 
 def facts_of(
-    conn: Connection, tenant_id: str, channel: ChannelKind, queued: Sequence[Row[Any]], rules: Rules
+    conn: Connection, tenant_id: str, channel: ChannelKind, queued: Sequence[Any], rules: Rules
 ) -> list[GateFacts]:
     """The facts for each of these messages of a running run, in order. Whoever was erased counts as blocked."""
     suppressed = suppressions.reasons(conn, tenant_id, channel, {row.address for row in queued if row.address})

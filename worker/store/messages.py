@@ -4,6 +4,8 @@
 2. The gates are asked about what the database says now, not about what was true when the message was queued.
 3. The intent is an attempt in `dispatching`. A message that has a live attempt cannot get another one: the database
    refuses it, and the message then follows the attempt it has.
+4. Where fewer are queued than may be claimed, people who are due are stepped here (`straight`). What they owe passes
+   the same gates and the same rate; it is never queued unless one of these puts it off.
 """
 
 from collections import defaultdict
@@ -19,7 +21,7 @@ from worker.domain.dispositions import DispositionBook
 from worker.domain.enrollment import MessageKey
 from worker.domain.events import Settled
 from worker.engine.gates import GateFacts, Go, Later, Skip, verdict
-from worker.store import dialect, outcomes, rates, runs, signals
+from worker.store import dialect, outcomes, rates, runs, signals, steps, straight
 from worker.store.attempts import counted_elsewhere
 from worker.store.codec import from_json, millis, moment
 from worker.store.dialect import fixed, fixed_list
@@ -27,7 +29,13 @@ from worker.store.gating import Gate, Rules, facts_of
 from worker.store.kept import kept
 from worker.store.rows import Claimed, Rate
 from worker.store.signals import BULK, URGENT
+from worker.store.stepping import Step
+from worker.store.steps import Owed
+from worker.store.straight import Taken
 from worker.store.tables import attempts, messages
+
+Queued = Row[Any] | Owed
+"""A row of a message, or one that is to be written."""
 
 _INTENT: Final[dialect.Columns] = {
     **{name: Text() for name in ("attempt_id", "tenant_id", "run_id", "message_id", "channel", "status", "provider")},
@@ -48,18 +56,25 @@ def claim(
     rules: Rules,
     rate: Rate | None = None,
     gate: Gate = verdict,
+    step: Step | None = None,
 ) -> Claimed:
     """Commit to sending up to `limit` messages of a running run that are due, urgent ones first, then the oldest.
 
     Messages a gate stops are settled here, filed by the book of `rules`; those it puts off get a new `due_at`.
+    `step`: takes steps of people who are due, as long as there is room.
     """
     if not runs.lock_running(conn, tenant_id, run_id):
         return Claimed()
-    queued = _pick(conn, tenant_id, run_id, channel, limit=limit, now=now)
+    queued: list[Queued] = [*_pick(conn, tenant_id, run_id, channel, limit=limit, now=now)]
+    taken = Taken()
+    if step is not None and len(queued) < limit:
+        taken = straight.take(conn, tenant_id, run_id, channel, limit=limit - len(queued), now=now, step=step)
+        queued += taken.owed
     if not queued:
-        return Claimed()
+        return Claimed(stepped=taken.stepped, queued=taken.queued, more=taken.stepped == limit)
     go, skip, later = _judge(queued, facts_of(conn, tenant_id, channel, queued, rules), gate)
     granted, retry_at = _within_rate(conn, tenant_id, f"{provider}/{channel}", go, rate)
+    _write_owed(conn, taken.owed, granted)
     claimed = _intend(conn, granted, provider, lease, now)
     _postpone(conn, tenant_id, later)
     _settle(conn, skip, rules.book, now)
@@ -68,9 +83,20 @@ def claim(
         settled=len(skip),
         later=len(later),
         refused=len(granted) - len(claimed),
-        more=len(queued) == limit or retry_at is not None,
+        more=len(queued) - len(taken.owed) + taken.stepped == limit or retry_at is not None,
         retry_at=retry_at,
+        stepped=taken.stepped,
+        queued=taken.queued,
     )
+
+
+def _write_owed(conn: Connection, owed: Sequence[Owed], granted: Sequence[Queued]) -> None:
+    """Write what steps owe: what is granted as it is sent now, the rest as queued."""
+    now = {row.message_id for row in granted}
+    sent = MessageStatus.DISPATCHING
+    rows = [one._replace(status=sent, due_at=None, attempts=1) if one.message_id in now else one for one in owed]
+    if len(steps.owe(conn, rows)) < len(rows):
+        raise RuntimeError("a step owes a message that it has owed before")  # nothing of it is written
 
 
 def _pick(
@@ -102,8 +128,8 @@ def _due(_: Connection) -> Select[Any]:
 
 
 def _judge(
-    queued: Sequence[Row[Any]], facts: Sequence[GateFacts], gate: Gate
-) -> tuple[list[Row[Any]], list[tuple[Row[Any], Skip]], list[tuple[Row[Any], Later]]]:
+    queued: Sequence[Queued], facts: Sequence[GateFacts], gate: Gate
+) -> tuple[list[Queued], list[tuple[Queued, Skip]], list[tuple[Queued, Later]]]:
     go, skip, later = [], [], []
     for row, known in zip(queued, facts, strict=True):
         match gate(known):
@@ -119,8 +145,8 @@ def _judge(
 
 
 def _within_rate(
-    conn: Connection, tenant_id: str, account: str, go: Sequence[Row[Any]], rate: Rate | None
-) -> tuple[list[Row[Any]], datetime | None]:
+    conn: Connection, tenant_id: str, account: str, go: Sequence[Queued], rate: Rate | None
+) -> tuple[list[Queued], datetime | None]:
     """Those that may go now; the others stay queued. Buckets are locked in order of their names."""
     if rate is None or not go:
         return list(go), None
@@ -136,7 +162,7 @@ def _within_rate(
 
 
 def _intend(
-    conn: Connection, granted: Sequence[Row[Any]], provider: str, lease: timedelta, now: datetime
+    conn: Connection, granted: Sequence[Queued], provider: str, lease: timedelta, now: datetime
 ) -> list[AttemptFacts]:
     if not granted:
         return []
@@ -146,12 +172,13 @@ def _intend(
     until = dialect.now_ms(conn) + round(lease.total_seconds() * 1000)
     insert = dialect.upsert(conn, attempts).from_select([*_INTENT, "lease_until"], select(given, until).where(true()))
     accepted = set(conn.execute(insert.on_conflict_do_nothing().returning(attempts.c.message_id)).scalars())
-    _mark(conn, [message_id for message_id in intents if message_id in accepted])
+    was_queued = {row.message_id for row in granted if not isinstance(row, Owed)}
+    _mark(conn, [message_id for message_id in intents if message_id in accepted and message_id in was_queued])
     _follow(conn, [message_id for message_id in intents if message_id not in accepted])
     return [_facts(row, intents[row.message_id][0], at) for row in granted if row.message_id in accepted]
 
 
-def _intent(attempt_id: str, row: Row[Any], provider: str, at: int) -> tuple[Any, ...]:
+def _intent(attempt_id: str, row: Queued, provider: str, at: int) -> tuple[Any, ...]:
     status = AttemptStatus.DISPATCHING
     identity = (attempt_id, row.tenant_id, row.run_id, row.message_id, row.channel)
     return (*identity, status, provider, row.attempts + 1, at)
@@ -182,7 +209,7 @@ def _follow(conn: Connection, message_ids: Sequence[str]) -> None:
         )
 
 
-def _facts(row: Row[Any], attempt_id: str, at: int) -> AttemptFacts:
+def _facts(row: Queued, attempt_id: str, at: int) -> AttemptFacts:
     return AttemptFacts(
         tenant_id=row.tenant_id,
         run_id=row.run_id,
@@ -205,7 +232,7 @@ def _facts(row: Row[Any], attempt_id: str, at: int) -> AttemptFacts:
     )
 
 
-def _postpone(conn: Connection, tenant_id: str, later: Sequence[tuple[Row[Any], Later]]) -> None:
+def _postpone(conn: Connection, tenant_id: str, later: Sequence[tuple[Queued, Later]]) -> None:
     moved = [(row.message_id, millis(put_off.at)) for row, put_off in later if put_off.at is not None]
     if moved:
         given = dialect.table_records(conn, messages, ("message_id", "due_at"), moved)
@@ -216,12 +243,12 @@ def _postpone(conn: Connection, tenant_id: str, later: Sequence[tuple[Row[Any], 
         )
 
 
-def _settle(conn: Connection, skip: Sequence[tuple[Row[Any], Skip]], book: DispositionBook, now: datetime) -> None:
+def _settle(conn: Connection, skip: Sequence[tuple[Queued, Skip]], book: DispositionBook, now: datetime) -> None:
     filed = [(row, book.file(stopped.disposition), stopped.detail) for row, stopped in skip]
     settle_queued(conn, [(row, rule.code, rule.category, detail) for row, rule, detail in filed], now)
 
 
-def settle_queued(conn: Connection, stopped: Sequence[tuple[Row[Any], str, str, str]], now: datetime) -> None:
+def settle_queued(conn: Connection, stopped: Sequence[tuple[Queued, str, str, str]], now: datetime) -> None:
     """Settle locked, queued messages that will never be sent: (row, disposition, category, detail)."""
     if not stopped:
         return
@@ -251,5 +278,5 @@ def settle_queued(conn: Connection, stopped: Sequence[tuple[Row[Any], str, str, 
     signals.post(conn, news, now)
 
 
-def _key(row: Row[Any]) -> MessageKey:
+def _key(row: Queued) -> MessageKey:
     return MessageKey(row.state, row.action, row.visit)

@@ -126,6 +126,7 @@ class Claimed:
 
     `settled` messages were stopped by a gate for good, `later` put off. `refused`: the database refused a second live
     attempt. `more`: there may be more that is due. `retry_at`: when the rate allows the next, if it stopped this claim.
+    `stepped`: people whose steps were taken here; `queued`: channels on which these owe something else.
     """
 
     attempts: tuple[AttemptFacts, ...] = ()
@@ -134,6 +135,8 @@ class Claimed:
     refused: int = 0
     more: bool = False
     retry_at: datetime | None = None
+    stepped: int = 0
+    queued: frozenset[ChannelKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +166,13 @@ class Settled:
 
 
 class WorkKind(StrEnum):
-    """Kinds of work that can be due: for a run, or (inbox, reconcile) for none. Channels have their own names."""
+    """Kinds of work that can be due: for a run, or (inbox, reconcile) for none. Channels have their own names.
+
+    STEP: people are due. ADVANCE: nobody else sees to it, since it is news that calls them, or for some time already.
+    """
 
     ENROLL = "enroll"
+    STEP = "step"
     ADVANCE = "advance"
     CANCEL = "cancel"
     SCHEDULE = "schedule"

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_
 from channels.messages import ChannelKind
 from worker.domain.effects import Dispatch
 from worker.domain.events import Event
-from worker.store import dialect, enrollments, signals
+from worker.store import dialect, enrollments, signals, steps
 from worker.store.rows import EnrollmentClaim, StepCommit
 from worker.store.tables import enrollments as table
 
@@ -43,11 +43,11 @@ def hear(conn: Connection, tenant_id: str, news: News, step: Step, now: datetime
         replace(claim, events=tuple(events[claim.enrollment.enrollment_id]))
         for claim in _free(conn, tenant_id, list(events), now)
     ]
-    steps = [taken for claim in claims if (taken := step(claim)) is not None]
-    written = enrollments.write(conn, steps, now) if steps else []
-    done = {taken.claim.enrollment.enrollment_id for taken in written}
+    taken = [one for claim in claims if (one := step(claim)) is not None]
+    written = enrollments.write(conn, taken, now)
+    done = {one.claim.enrollment.enrollment_id for one in written}
     put_by = signals.post(conn, [one for one in news if one[1] not in done], now)
-    effects = (effect for taken in written for effect in taken.transition.effects)
+    effects = (effect for one in written for effect in one.transition.effects)
     return Heard(owed=frozenset(e.channel for e in effects if isinstance(e, Dispatch)), put_by=put_by)
 
 
@@ -60,6 +60,6 @@ def _free(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str], now: 
     """
     row, given = table.c, dialect.ids(conn, "enrollment_id", sorted(enrollment_ids))
     waits = and_(row.finished_at.is_(None), row.due_at.is_(None)).label("waits")
-    query = enrollments.stepped_query(given).add_columns(waits).where(row.tenant_id == tenant_id)
+    query = steps.stepped_query(given).add_columns(waits).where(row.tenant_id == tenant_id)
     rows = conn.execute(query.with_for_update(of=table, skip_locked=True)).all()
-    return list(enrollments.readable(tenant_id, [one for one in rows if one.waits], {}, now))
+    return list(steps.readable(tenant_id, [one for one in rows if one.waits], {}, now))
