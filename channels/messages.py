@@ -8,7 +8,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -138,12 +138,14 @@ def is_email(address: str) -> bool:
 
 
 def _require_writable(message: Message | Speech) -> None:
-    for one in fields(message):
-        value = getattr(message, one.name)
-        _require(not isinstance(value, str) or _is_writable(value), one.name, "text without half a surrogate pair")
+    for name in message.__slots__:
+        value = getattr(message, name)
+        _require(not isinstance(value, str) or _is_writable(value), name, "text without half a surrogate pair")
 
 
 def _is_writable(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

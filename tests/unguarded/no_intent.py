@@ -84,7 +84,7 @@ def _lease(
         .where(row.message_id == given.c.message_id)
         .values(due_at=millis(until), attempts=row.attempts + 1)
     )
-    drawn = (messages._facts(row, dialect.new_id(conn), millis(now)) for row in granted)
+    drawn = (messages._facts(row, dialect.new_id(conn), now) for row in granted)
     return [replace(facts, message_status=MessageStatus.QUEUED) for facts in drawn]
 
 

@@ -186,7 +186,8 @@ async def _send(
         answers = await rt.channel(kind, mailer.credential_ref).send(mails)
         results = rt.mailers.learn(mailer, definition.mailers, answers)
     tally.update(result.certainty for result in results)
+    now = rt.now()
     return [
-        (attempt, partial(settlement.from_result, result=result, book=book, now=rt.now(), options=options))
+        (attempt, partial(settlement.from_result, result=result, book=book, now=now, options=options))
         for attempt, result in zip(attempts, results, strict=True)
     ]

@@ -5,15 +5,24 @@
    when it is run without `clock(conn)` among its parameters. A moment kept with the statement would be a wrong clock.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, Connection, bindparam
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Connection, Text, bindparam
 
 from worker.store import dialect
+from worker.store.codec import to_json
 
 Statement = TypeVar("Statement")
+
+BATCH: Final = bindparam("batch", type_=Text)
+"""The rows of a statement that is kept, for `dialect.records_of`; run it with `rows(...)`."""
+
+
+def rows(batch: Sequence[Sequence[object]]) -> dict[str, str]:
+    """What `BATCH` stands for."""
+    return {"batch": to_json(batch)}
 
 
 def kept(build: Callable[[Connection], Statement]) -> Callable[[Connection], Statement]:

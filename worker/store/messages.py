@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, Select, Text, bindparam, null, select, true, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from channels.messages import ChannelKind
 from worker.domain.attempt import LIVE, AttemptFacts, AttemptStatus, MessageStatus
@@ -21,12 +22,11 @@ from worker.domain.dispositions import DispositionBook
 from worker.domain.enrollment import MessageKey
 from worker.domain.events import Settled
 from worker.engine.gates import GateFacts, Go, Later, Skip, verdict
-from worker.store import dialect, outcomes, rates, runs, signals, steps, straight
+from worker.store import dialect, kept, outcomes, rates, runs, signals, steps, straight
 from worker.store.attempts import counted_elsewhere
 from worker.store.codec import from_json, millis, moment
 from worker.store.dialect import fixed, fixed_list
 from worker.store.gating import Gate, Rules, facts_of
-from worker.store.kept import kept
 from worker.store.rows import Claimed, Rate
 from worker.store.signals import BULK, URGENT
 from worker.store.stepping import Step
@@ -113,7 +113,7 @@ def _pick(
     return picked
 
 
-@kept
+@kept.kept
 def _due(_: Connection) -> Select[Any]:
     row = messages.c
     query = select(messages, counted_elsewhere().label("counted_elsewhere")).where(
@@ -168,14 +168,21 @@ def _intend(
         return []
     at = millis(now)
     intents = {row.message_id: _intent(dialect.new_id(conn), row, provider, at) for row in granted}
-    given = dialect.records(conn, _INTENT, list(intents.values()))
-    until = dialect.now_ms(conn) + round(lease.total_seconds() * 1000)
-    insert = dialect.upsert(conn, attempts).from_select([*_INTENT, "lease_until"], select(given, until).where(true()))
-    accepted = set(conn.execute(insert.on_conflict_do_nothing().returning(attempts.c.message_id)).scalars())
+    given = kept.rows(list(intents.values())) | {"lease_ms": round(lease.total_seconds() * 1000)} | kept.clock(conn)
+    accepted = set(conn.execute(_insert_intents(conn), given).scalars().all())
     was_queued = {row.message_id for row in granted if not isinstance(row, Owed)}
     _mark(conn, [message_id for message_id in intents if message_id in accepted and message_id in was_queued])
     _follow(conn, [message_id for message_id in intents if message_id not in accepted])
-    return [_facts(row, intents[row.message_id][0], at) for row in granted if row.message_id in accepted]
+    dispatched_at = moment(at)
+    return [_facts(row, intents[row.message_id][0], dispatched_at) for row in granted if row.message_id in accepted]
+
+
+@kept.kept
+def _insert_intents(conn: Connection) -> ReturningInsert[str]:
+    given = dialect.records_of(conn, _INTENT, kept.BATCH)
+    until = kept.clock_ms(conn) + bindparam("lease_ms", type_=BigInteger)
+    insert = dialect.upsert(conn, attempts).from_select([*_INTENT, "lease_until"], select(given, until).where(true()))
+    return insert.on_conflict_do_nothing().returning(attempts.c.message_id)
 
 
 def _intent(attempt_id: str, row: Queued, provider: str, at: int) -> tuple[Any, ...]:
@@ -209,7 +216,7 @@ def _follow(conn: Connection, message_ids: Sequence[str]) -> None:
         )
 
 
-def _facts(row: Queued, attempt_id: str, at: int) -> AttemptFacts:
+def _facts(row: Queued, attempt_id: str, dispatched_at: datetime) -> AttemptFacts:
     return AttemptFacts(
         tenant_id=row.tenant_id,
         run_id=row.run_id,
@@ -227,7 +234,7 @@ def _facts(row: Queued, attempt_id: str, at: int) -> AttemptFacts:
         to=row.address,
         sender=row.sender,
         content=from_json(row.content),
-        dispatched_at=moment(at),
+        dispatched_at=dispatched_at,
         disposition=row.disposition,
     )
 

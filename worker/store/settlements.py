@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, case, select, update
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, Select, Text, Update, case, select, update
 from sqlalchemy.exc import IntegrityError
 
 from worker.domain.attempt import MessageStatus, Settlement
-from worker.store import dialect, outcomes, runs, signals, suppressions
+from worker.store import dialect, kept, outcomes, runs, signals, suppressions
 from worker.store.attempts import finding_text
 from worker.store.codec import millis, millis_or_none
 from worker.store.rows import Settled, Suppression
@@ -104,8 +104,13 @@ def _lock_unchanged(conn: Connection, settlements: Sequence[Settlement]) -> dict
         (f.tenant_id, f.attempt_id, f.status, f.message_status, f.rank, f.lookups)
         for f in (s.facts for s in settlements)
     ]
-    seen = dialect.records(conn, _SEEN, rows).c
-    query = (
+    return {row.attempt_id: row.counted for row in conn.execute(_unchanged(conn), kept.rows(rows)).all()}
+
+
+@kept.kept
+def _unchanged(conn: Connection) -> Select[str, bool]:
+    seen = dialect.records_of(conn, _SEEN, kept.BATCH).c
+    return (
         select(attempts.c.attempt_id, attempts.c.counted)
         .join_from(attempts, messages, attempts.c.message_id == messages.c.message_id)
         .where(
@@ -119,7 +124,6 @@ def _lock_unchanged(conn: Connection, settlements: Sequence[Settlement]) -> dict
         .order_by(attempts.c.attempt_id)
         .with_for_update(of=[attempts, messages])
     )
-    return {row.attempt_id: row.counted for row in conn.execute(query).all()}
 
 
 def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> None:
@@ -130,8 +134,13 @@ def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> Non
         )
         for s in settlements
     ]
-    new, old = dialect.records(conn, _ATTEMPT, rows).c, attempts.c
-    conn.execute(
+    conn.execute(_attempts_as_settled(conn), kept.rows(rows))
+
+
+@kept.kept
+def _attempts_as_settled(conn: Connection) -> Update:
+    new, old = dialect.records_of(conn, _ATTEMPT, kept.BATCH).c, attempts.c
+    return (
         update(attempts)
         .where(old.attempt_id == new.attempt_id)
         .values(
@@ -153,9 +162,15 @@ def _update_attempts(conn: Connection, settlements: Sequence[Settlement]) -> Non
 def _update_messages(
     conn: Connection, settlements: Sequence[Settlement], counted_before: dict[str, bool], now: datetime
 ) -> None:
-    rows = [_message_row(s, counted_before[s.facts.attempt_id], millis(now)) for s in settlements]
-    new, old = dialect.records(conn, _MESSAGE, rows).c, messages.c
-    conn.execute(
+    at = millis(now)
+    rows = [_message_row(s, counted_before[s.facts.attempt_id], at) for s in settlements]
+    conn.execute(_messages_as_settled(conn), kept.rows(rows))
+
+
+@kept.kept
+def _messages_as_settled(conn: Connection) -> Update:
+    new, old = dialect.records_of(conn, _MESSAGE, kept.BATCH).c, messages.c
+    return (
         update(messages)
         .where(old.message_id == new.message_id)
         .values(

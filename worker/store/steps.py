@@ -11,13 +11,27 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import BigInteger, Connection, FromClause, Integer, Select, Text, case, delete, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    delete,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from worker.domain.attempt import MessageStatus
 from worker.domain.effects import Dispatch
 from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipient
 from worker.domain.events import event_from_json
-from worker.store import dialect, outcomes, signals
+from worker.store import dialect, kept, outcomes, signals
 from worker.store.codec import from_json, millis, millis_or_none, moment, to_json
 from worker.store.document_tables import contacts
 from worker.store.rows import EnrollmentClaim, StepCommit
@@ -135,9 +149,16 @@ def write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime) 
     if not commits:
         return []
     at = millis(now)
-    given = dialect.records(conn, STEPPED, [stepped(c, at) for c in commits])
-    row, step = enrollments.c, given.c
-    statement = (
+    given = kept.rows([stepped(commit, at) for commit in commits]) | {"now_ms": at}
+    written = set(conn.execute(_as_stepped(conn), given).scalars().all())
+    return [c for c in commits if c.claim.enrollment.enrollment_id in written]
+
+
+@kept.kept
+def _as_stepped(conn: Connection) -> ReturningUpdate[str]:
+    row, step = enrollments.c, dialect.records_of(conn, STEPPED, kept.BATCH).c
+    at = bindparam("now_ms", type_=BigInteger)
+    return (
         update(enrollments)
         .where(
             row.enrollment_id == step.enrollment_id,
@@ -160,8 +181,6 @@ def write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime) 
         )
         .returning(row.enrollment_id)
     )
-    written = set(conn.execute(statement).scalars())
-    return [c for c in commits if c.claim.enrollment.enrollment_id in written]
 
 
 def stepped(commit: StepCommit, at: int) -> tuple[Any, ...]:
@@ -185,8 +204,9 @@ def stepped(commit: StepCommit, at: int) -> tuple[Any, ...]:
 def owed_by(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> list[Owed]:
     """The messages these steps owe, due at once."""
     at = millis(now)
-    owed = ((c, effect) for c in commits for effect in c.transition.effects if isinstance(effect, Dispatch))
-    return [_owed(dialect.new_id(conn), commit, effect, at) for commit, effect in owed]
+    owed = [(c, effect) for c in commits for effect in c.transition.effects if isinstance(effect, Dispatch)]
+    ids = dialect.new_ids(conn, len(owed))
+    return [_owed(message_id, *one, at) for message_id, one in zip(ids, owed, strict=True)]
 
 
 def _owed(message_id: str, commit: StepCommit, effect: Dispatch, at: int) -> Owed:
@@ -212,9 +232,15 @@ def owe(conn: Connection, owed: Sequence[Owed]) -> set[str]:
     """Write these messages. Returns the ids of those that are new; the others have been owed before."""
     if not owed:
         return set()
-    given = dialect.table_records(conn, messages, _WRITTEN, [one[: len(_WRITTEN)] for one in owed])
+    given = kept.rows([one[: len(_WRITTEN)] for one in owed])
+    return set(conn.execute(_insert(conn), given).scalars().all())
+
+
+@kept.kept
+def _insert(conn: Connection) -> ReturningInsert[str]:
+    given = dialect.records_of(conn, {name: messages.c[name].type for name in _WRITTEN}, kept.BATCH)
     insert = dialect.upsert(conn, messages).from_select(_WRITTEN, select(given).where(true()))
-    return set(conn.execute(insert.on_conflict_do_nothing().returning(messages.c.message_id)).scalars())
+    return insert.on_conflict_do_nothing().returning(messages.c.message_id)
 
 
 def carry_out(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:
