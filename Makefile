@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import bench-launch bench-flat chaos chaos-controls clean install install-dev lock
+.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import bench-launch bench-flat bench-spread chaos chaos-controls clean install install-dev lock
 
 demo: .venv/installed
 	@$(BIN)/campaigns demo
@@ -26,6 +26,10 @@ simulate: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/run.py
 
+# Whether more senders send more: each in a network namespace of its own, PostgreSQL, Redis and the provider over TCP; as root.
+bench-spread: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/spread.py
+
 # What the guarantee costs: the same build with and without it, on both databases. Fails if it is more than a quarter.
 bench-guarantee: .venv/installed-dev
 	DESIGNS=unguarded,ours DATABASES=sqlite,postgresql $(BIN)/python tests/benchmarks/run.py
@@ -34,7 +38,7 @@ bench-guarantee: .venv/installed-dev
 bench-schema: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks.schema
 
-# From an event in the stream to the provider's socket: idle, beside a bulk run, and by one Celery task per event.
+# From an event to the provider's socket: idle, beside a bulk run, beside another tenant's, and by one task per event.
 bench-events: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks.events
 

@@ -82,7 +82,7 @@ class Connections:
         self._timeout, self._connect_timeout = timeout_seconds, connect_timeout_seconds
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
         self._resolved: dict[Origin, tuple[float, Sequence[AddrInfoType]]] = {}
-        self._resolving = asyncio.Lock()
+        self._resolving: dict[Origin, asyncio.Future[Sequence[AddrInfoType]]] = {}
         self._resolver = ThreadPoolExecutor(
             max_workers=1, thread_name_prefix="names"
         )  # slow names hold up nothing else
@@ -168,14 +168,18 @@ class Connections:
             raise NotSent from error
 
     async def _resolve(self, origin: Origin) -> Sequence[AddrInfoType]:
-        async with self._resolving:
-            until, addresses = self._resolved.get(origin, (0.0, ()))
-            if elapsed() > until:
-                _, host, port = origin
-                ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-                addresses = await self._loop.run_in_executor(self._resolver, ask)
-                self._resolved[origin] = (elapsed() + _RESOLVED_SECONDS, addresses)
+        until, addresses = self._resolved.get(origin, (0.0, ()))
+        if elapsed() <= until:
             return addresses
+        if (answer := self._resolving.get(origin)) is None:
+            _, host, port = origin
+            ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            answer = self._resolving[origin] = self._loop.run_in_executor(self._resolver, ask)
+            answer.add_done_callback(lambda _: self._resolving.pop(origin))
+        # All who wait go on at once: one after the other, each in a turn of a busy loop, the last would be too late.
+        addresses = await asyncio.shield(answer)
+        self._resolved[origin] = (elapsed() + _RESOLVED_SECONDS, addresses)
+        return addresses
 
 
 def _head(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[Origin, bytes]:

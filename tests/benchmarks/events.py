@@ -1,61 +1,54 @@
-"""How long from an event in the stream to the provider's socket, idle and beside a bulk run, and by the obvious design.
+"""How long from an event to the provider's socket: idle, beside bulk runs, and by the obvious design.
 
-    python -m tests.benchmarks.events                 # 2,000 events/s for 20 s, each way; about three minutes
+    python -m tests.benchmarks.events                 # about four minutes
 
-1. Latency is from just before XADD to the moment the stub has read the text. Both are the machine's monotonic clock.
-2. Every event is about somebody new: a contact, an enrollment, a step, a message, an attempt, all on the disk.
-3. Beside a bulk run: a broadcast of texts to BULK people goes on through the ordinary workers. Its sender is paced by
-   BULK_PER_SECOND, by default as SMS_PER_SECOND is; with a very large number it takes all of the machine it can get.
-4. CPU is that of our workers, and of the database server, for all they did from the first event to the last text; the
+1. Latency is from just before the event is handed over to the moment the stub has read the text. Both are the machine's
+   monotonic clock.
+2. Through the task (`campaigns.trigger`) come TASKS_PER_SECOND events a second, through the stream RATE.
+3. Every event is about somebody new: a contact, an enrollment, a step, a message, an attempt, all on the disk.
+4. Beside a bulk run: a broadcast of texts to BULK people goes on through the ordinary workers. A stream has one beside
+   it whose sender is paced by BULK_PER_SECOND, by default as SMS_PER_SECOND is; a task has one that takes all of the
+   machine it can get, of the same tenant or of another one with workers of its own.
+5. CPU is that of our workers, and of the database server, for all they did from the first event to the last text; the
    texts of a bulk run are in it.
-5. The obvious design is one Celery task for each event that sends at once and records nothing. It is given the same
-   events at the same rate in the same run, and what it has done by the end is counted.
+6. The obvious design is one Celery task for each event that sends at once and records nothing. It is given the same
+   events as the stream in the same run, and what it has done by the end is counted.
 """
 
 import json
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum, auto
 from statistics import quantiles
-from urllib.request import urlopen
+from typing import Any
 
 from celery import Celery
 
+from tests.benchmarks.event_site import Site, event, open_site, paced
 from tests.benchmarks.measure import Meter
-from tests.benchmarks.server import postgres, postmaster
-from tests.benchmarks.stub import ACCOUNT_SID
-from worker.domain.run import FINAL_RUN
-from worker.runtime import launch as launching
-from worker.runtime.bootstrap import Runtime
-from worker.runtime.embedded import start_redis
-from worker.runtime.event_stream import connect
-from worker.runtime.machine import free_port
-from worker.runtime.preflight import Launch
-from worker.runtime.settings import Settings
-from worker.runtime.stack import program
-from worker.runtime.supervisor import Program, Supervisor, wait_until
-from worker.store.document_rows import Document, DocumentType
-from worker.store.facade import Store
-from worker.store.rows import ContactRow
+from worker.runtime.supervisor import wait_until
 
 RATE = int(os.environ.get("RATE", "2000"))
+TASKS_PER_SECOND = int(os.environ.get("TASKS_PER_SECOND", "20"))
 SECONDS = float(os.environ.get("SECONDS", "20"))
 BULK = int(os.environ.get("BULK", "100000"))
 BULK_PER_SECOND = os.environ.get("BULK_PER_SECOND", "100")
 """What one sender may, by default."""
+UNBOUND = "1000000"
 DATABASES = os.environ.get("DATABASES", "postgresql").split(",")
-PROFILE = os.environ.get("PROFILE", "")
-"""Samples the workers' processes into files whose names begin so. Slower: do not quote its rates."""
-LIMIT_SECONDS = 0.5
-TENANT = "default"
-_TICK = 0.005
-_BESIDE = {"stub", "redis"}
-_SENDER = {"useForSMS": True, "type": "DEFAULT"}
+WARM_UP_PER_SECOND = 100
+
+
+class Beside(Enum):
+    """Whose bulk run goes on meanwhile."""
+
+    NOBODY = auto()
+    OWN = auto()
+    NEIGHBOUR = auto()
 
 
 @dataclass(frozen=True)
@@ -68,6 +61,7 @@ class Measured:
     lasted: float
     cpu: Mapping[str, float]
     """Seconds by program."""
+    limit: float
     beside: int = 0
     """Texts of the broadcast that left meanwhile."""
 
@@ -76,171 +70,115 @@ class Measured:
 
     def line(self) -> str:
         parts = " ".join(f"{1000 * self.at(p):8.0f}" for p in (50, 95, 99))
-        verdict = "holds" if self.at(99) < LIMIT_SECONDS and len(self.took) == self.sent else "MISSED"
+        verdict = "holds" if self.at(99) < self.limit and len(self.took) == self.sent else "MISSED"
         cpu = " ".join(f"{name} {1e6 * seconds / self.sent:.0f}" for name, seconds in self.cpu.items())
         arrived = f"{self.sent / self.lasted:9,.0f} {len(self.took) / self.sent:8.0%}"
         beside = f"; broadcast {self.beside / self.lasted:,.0f} texts/s" if self.beside else ""
         return f"{self.name:34} {arrived} {parts}  {verdict}  {cpu}{beside}"
 
 
-class Site:
-    """Redis, a stub, a database and our workers, for as long as it is open."""
-
-    def __init__(self, supervisor: Supervisor, folder: Path, database_url: str) -> None:
-        self.supervisor, self.folder = supervisor, folder
-        self.server: dict[str, int] = {}
-        self.redis_url = start_redis(supervisor, folder)
-        self.stub_url = f"http://127.0.0.1:{self._start_stub()}"
-        supervisor.env |= {
-            "DATABASE_URL": database_url,
-            "REDIS_URL": self.redis_url,
-            "DATA_DIR": str(folder),
-            "TWILIO_BASE_URL": self.stub_url,
-            "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
-            "TWILIO_AUTH_TOKEN": "token",
-            "SENDGRID_BASE_URL": self.stub_url,
-            "SENDGRID_API_KEY": "SG.stub",
-            "SMS_PER_SECOND": "1000000",
-            "QUIET_SECONDS": "86400",
-            "OUTCOME_DEADLINE_SECONDS": "86400",
-            "NAIVE_REDIS_URL": self.redis_url,
-            "NAIVE_STUB_URL": self.stub_url,
-            "PYTHONPATH": str(Path(__file__).parent),
-        }
-        settings = Settings(_env_file=None, **{name.lower(): value for name, value in supervisor.env.items()})
-        self.rt = Runtime(settings, Store(database_url), lambda _: None)
-        self.rt.store.migrate()
-        self.client = connect(self.redis_url)
-
-    def close(self) -> None:
-        self.client.close()
-        self.rt.close()
-
-    def _start_stub(self) -> int:
-        port = free_port()
-        words = (sys.executable, "-m", "tests.benchmarks.event_stub", str(port))
-        self.supervisor.start(Program(name="stub", command=words))
-        return port
-
-    def start(self, *names: str) -> None:
-        """Start workers. Those of the broadcast are paced, the one of the events is not."""
-        for name in names:
-            pace = {"SMS_PER_SECOND": BULK_PER_SECOND} if name == "sms" else {}
-            one = program(name)
-            if PROFILE:
-                words = tuple("profiled" if word == "worker.tasks.app" else word for word in one.command)
-                pace |= {"PROFILED": "worker.tasks.app", "PROFILE_FILE": f"{PROFILE}-{name}"}
-                one = replace(one, command=words)
-            self.supervisor.start(replace(one, env=pace))
-
-    def meter(self) -> Meter:
-        """Of the programs that are running now, the stub and Redis left out."""
-        pids = {name: one.process.pid for name, one in self.supervisor.running.items() if name not in _BESIDE}
-        return Meter(pids | self.server)
-
-    def start_naive(self) -> None:
-        command = (sys.executable, "-m", "celery", "-A", "event_naive", "worker", "-c", "2", "-l", "warning")
-        self.supervisor.start(Program(name="naive", command=command))
-
-    def arrived(self) -> dict[str, float]:
-        with urlopen(f"{self.stub_url}/times", timeout=30) as answer:
-            return dict(json.load(answer))
-
-    def broadcast_has_sent(self) -> bool:
-        return self.broadcast_texts(since=0.0) > 0
-
-    def broadcast_texts(self, *, since: float) -> int:
-        return sum(phone.startswith("+1303") and at >= since for phone, at in self.arrived().items())
-
-    def broadcast_has_ended(self) -> bool:
-        [run] = self.rt.store.find_runs(TENANT, "bulk")
-        return run.status in FINAL_RUN
-
-    # What is launched
-
-    def listen(self) -> None:
-        """A campaign that sends a text for each event."""
-        text = "Your cart {{ start.data.cartId }} is still here. Reply STOP to opt out."
-        self._save("cart", text, "+12025550100", triggers=[{"event": "cart.abandoned", "reentry": "oneAtATime"}])
-        launching.launch(self.rt, Launch(tenant_id=TENANT, campaign="cart"))
-
-    def broadcast(self, people: int) -> None:
-        """A run over so many people, from another sender. What it sends is paced by its own rate."""
-        self._save("bulk", "Hello {{ contact.firstName }}, we have news for you.", "+12025550101")
-        lists = [Document(type=DocumentType.CONTACT_LIST, id="all", name="all", data={"contactListId": "all"})]
-        self.rt.store.put_documents(TENANT, lists, self.rt.now())
-        for first in range(0, people, 5000):
-            rows = [
-                ContactRow(phone=f"+1303{5_000_000 + n}", fields={"firstName": f"Ann{n}"})
-                for n in range(first, min(first + 5000, people))
-            ]
-            self.rt.store.import_contacts(TENANT, "all", rows, self.rt.now())
-        launching.launch(self.rt, Launch(tenant_id=TENANT, campaign="bulk", contact_list="all"))
-
-    def _save(self, name: str, text: str, sender: str, **more: object) -> None:
-        states = {"text": {"actions": [{"type": "sendSms", "message": text}]}}
-        campaign = {"campaignId": name, "name": name, "workflowId": name, "smsFromAddress": sender, **_SENDER, **more}
-        workflow = {"workflowId": name, "name": name, "initialStateId": "text", "states": states}
-        documents = [
-            Document(type=DocumentType.CAMPAIGN, id=name, name=name, data=campaign),
-            Document(type=DocumentType.WORKFLOW, id=name, name=name, data=workflow),
-        ]
-        self.rt.store.put_documents(TENANT, documents, self.rt.now())
+Give = Callable[[Site, list[dict[str, object]]], None]
+"""Hands events over, all at once."""
 
 
-def event(label: int, number: int) -> dict[str, object]:
-    return {
-        "type": "cart.abandoned",
-        "key": f"{label}-{number}",
-        "contact": {"phone": f"+1{label}{5_000_000 + number}", "firstName": f"Ann{number}", "plan": "gold"},
-        "data": {"cartId": f"c-{number}", "total": 42.5, "url": f"https://shop.example.com/cart/{number}"},
-    }
+@dataclass(frozen=True)
+class Case:
+    """Events through one door at this rate, with a bulk run beside them that sends `pace` texts a second at most."""
+
+    name: str
+    door: Callable[[Site], Give]
+    rate: int
+    limit: float
+    beside: Beside = Beside.NOBODY
+    pace: str = UNBOUND
 
 
-def paced(count: int, rate: int) -> Iterator[range]:
-    """Numbers below `count`, as many at a time as are due by now."""
-    began, done = time.monotonic(), 0
-    while done < count:
-        due = min(count, round((time.monotonic() - began) * rate) + 1)
-        if due > done:
-            yield range(done, due)
-            done = due
-        time.sleep(_TICK)  # the pace at which events are sent
+def stream(site: Site) -> Give:
+    def give(site: Site, events: list[dict[str, object]]) -> None:
+        with site.client.pipeline(transaction=False) as pipeline:
+            for one in events:
+                pipeline.xadd("campaigns:events", {"event": json.dumps(one)})
+            pipeline.execute()
+
+    return give
 
 
-def through_the_stream(site: Site, name: str, label: int, rate: int, seconds: float) -> Measured:
-    """Add events at this rate and wait for their texts."""
-    sent: dict[str, float] = {}
+def task(site: Site) -> Give:
+    shop = Celery("shop")
+    shop.conf.update(broker_url=site.redis_url, broker_transport_options={"global_keyprefix": "camp:"})
+    return _one_by_one(shop, lambda one: {"name": "campaigns.trigger", "kwargs": one, "queue": "events"})
+
+
+def obvious(site: Site) -> Give:
+    return _one_by_one(Celery("shop", broker=site.redis_url), lambda one: {"name": "naive.event", "args": (one,)})
+
+
+def _one_by_one(shop: Celery, task_of: Callable[[dict[str, object]], dict[str, object]]) -> Give:
+    def give(site: Site, events: list[dict[str, object]]) -> None:
+        with shop.producer_pool.acquire(block=True) as producer:
+            for one in events:
+                shop.send_task(**task_of(one), producer=producer)
+
+    return give
+
+
+CASES = (
+    Case("campaigns.trigger, idle", task, TASKS_PER_SECOND, 0.1),
+    Case("campaigns.trigger, beside a bulk run", task, TASKS_PER_SECOND, 0.5, Beside.OWN),
+    Case("campaigns.trigger, beside another's", task, TASKS_PER_SECOND, 0.5, Beside.NEIGHBOUR),
+    Case("stream, idle", stream, RATE, 0.5),
+    Case("stream, beside a bulk run", stream, RATE, 0.5, Beside.OWN, BULK_PER_SECOND),
+)
+
+
+def ours(case: Case, database: str, *, seconds: float, bulk: int, warm_up: int = 200) -> Measured:
+    """What came of one case; `bulk` people are in the run beside it."""
+    with open_site(database) as site, ExitStack() as stack:
+        site.listen()
+        site.start("events")
+        give = case.door(site)
+        warm, _ = _send(site, give, 201, WARM_UP_PER_SECOND, warm_up / WARM_UP_PER_SECOND)
+        wait_until(lambda: warm.keys() <= site.arrived().keys(), seconds=60, what="the events of the warm-up to arrive")
+        broadcast = None
+        if case.beside is not Beside.NOBODY:
+            broadcast = site if case.beside is Beside.OWN else stack.enter_context(site.neighbour())
+            broadcast.broadcast(bulk)
+            broadcast.start("sms", "control", SMS_PER_SECOND=case.pace)
+            wait_until(broadcast.broadcast_has_sent, seconds=60, what="the bulk run to begin")
+        measured = _measured(site, give, case.rate, seconds, name=case.name, limit=case.limit)
+        assert broadcast is None or not broadcast.broadcast_has_ended(), (
+            "the bulk run was over first; give it more BULK"
+        )
+        return measured
+
+
+def naive(*, rate: int, seconds: float) -> Measured:
+    """The obvious design; it needs no database."""
+    with open_site("sqlite") as site:
+        site.start_naive()
+        give = obvious(site)
+        _send(site, give, 201, 10, 2)
+        return _measured(site, give, rate, seconds, name="one task each, sends at once", limit=0.5)
+
+
+def _measured(site: Site, give: Give, rate: int, seconds: float, **named: Any) -> Measured:
     meter = site.meter()
     meter.start()
+    return _wait(site, meter, *_send(site, give, 202, rate, seconds), **named)
+
+
+def _send(site: Site, give: Give, label: int, rate: int, seconds: float) -> tuple[Mapping[str, float], float]:
+    """Hand events over at this rate. When each was, by its number, and how long it took in all."""
+    sent: dict[str, float] = {}
     began = time.monotonic()
     for numbers in paced(round(rate * seconds), rate):
-        with site.client.pipeline(transaction=False) as pipeline:
-            for number in numbers:
-                one = event(label, number)
-                pipeline.xadd("campaigns:events", {"event": json.dumps(one)})
-                sent[one["contact"]["phone"]] = time.monotonic()
-            pipeline.execute()
-    return _wait(site, name, sent, time.monotonic() - began, meter)
+        events = [event(label, number) for number in numbers]
+        sent |= dict.fromkeys((str(one["contact"]["phone"]) for one in events), time.monotonic())
+        give(site, events)
+    return sent, time.monotonic() - began
 
 
-def through_tasks(site: Site, label: int, rate: int, seconds: float) -> Measured:
-    """The same by the obvious design."""
-    app = Celery("shop", broker=site.redis_url)
-    sent: dict[str, float] = {}
-    meter = site.meter()
-    meter.start()
-    began = time.monotonic()
-    with app.producer_pool.acquire(block=True) as producer:
-        for numbers in paced(round(rate * seconds), rate):
-            for number in numbers:
-                one = event(label, number)
-                sent[one["contact"]["phone"]] = time.monotonic()
-                app.send_task("naive.event", (one,), producer=producer)
-    return _wait(site, "one task each, sends at once", sent, time.monotonic() - began, meter)
-
-
-def _wait(site: Site, name: str, sent: Mapping[str, float], lasted: float, meter: Meter) -> Measured:
+def _wait(site: Site, meter: Meter, sent: Mapping[str, float], lasted: float, **named: Any) -> Measured:
     """Until all have arrived, or nothing does any more for as long as they were sent."""
     ends = time.monotonic() + max(5.0, lasted)
     while True:
@@ -248,58 +186,22 @@ def _wait(site: Site, name: str, sent: Mapping[str, float], lasted: float, meter
         took = tuple(arrived[phone] - at for phone, at in sent.items() if phone in arrived)
         if len(took) == len(sent) or time.monotonic() > ends:
             beside = site.broadcast_texts(since=min(sent.values()))
-            return Measured(name=name, sent=len(sent), took=took, lasted=lasted, cpu=meter.stop(), beside=beside)
+            return Measured(sent=len(sent), took=took, lasted=lasted, cpu=meter.stop(), beside=beside, **named)
         time.sleep(0.5)  # between two looks at how many have arrived
 
 
-@contextmanager
-def open_site(database: str) -> Iterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="campaigns-events-", dir="/tmp") as name:
-        folder = Path(name)
-        with Supervisor(folder) as supervisor:
-            if database == "sqlite":
-                site = Site(supervisor, folder, f"sqlite:///{folder / 'events.db'}")
-                yield site
-                site.close()
-            else:
-                with postgres(folder / "server") as url:
-                    site = Site(supervisor, folder, url)
-                    site.server = postmaster(url)
-                    yield site
-                    site.close()
-
-
-def ours(database: str, *, rate: int, seconds: float, bulk: int, warm_up: int = 200) -> Iterator[Measured]:
-    """Idle and, with `bulk` people, beside a broadcast to them."""
-    with open_site(database) as site:
-        site.listen()
-        site.start("events")
-        through_the_stream(site, "", 201, 100, warm_up / 100)
-        yield through_the_stream(site, "stream, idle", 202, rate, seconds)
-        if bulk:
-            site.broadcast(bulk)
-            site.start("sms", "control")
-            wait_until(site.broadcast_has_sent, seconds=60, what="the bulk run to begin")
-            yield through_the_stream(site, "stream, beside a bulk run", 204, rate, seconds)
-            assert not site.broadcast_has_ended(), "the bulk run was over before the events were; give it more BULK"
-
-
-def naive(*, rate: int, seconds: float) -> Measured:
-    """The obvious design; it needs no database."""
-    with open_site("sqlite") as site:
-        site.start_naive()
-        through_tasks(site, 201, 10, 2)
-        return through_tasks(site, 202, rate, seconds)
+def lines(database: str) -> Iterator[str]:
+    """The table, line by line."""
+    yield f"{database:34} {'events/s':>9} {'arrived':>8} {'p50':>8} {'p95':>8} {'p99':>8}  milliseconds, CPU us/event"
+    for case in CASES:
+        yield ours(case, database, seconds=SECONDS, bulk=BULK).line()
+    yield naive(rate=RATE, seconds=SECONDS).line()
 
 
 def main() -> int:
     for database in DATABASES:
-        print(
-            f"{database:34} {'events/s':>9} {'arrived':>8} {'p50':>8} {'p95':>8} {'p99':>8}  milliseconds, CPU us/event"
-        )
-        for measured in ours(database, rate=RATE, seconds=SECONDS, bulk=BULK):
-            print(measured.line(), flush=True)
-        print(naive(rate=RATE, seconds=SECONDS).line(), flush=True)
+        for line in lines(database):
+            print(line, flush=True)
     return 0
 
 

@@ -23,6 +23,7 @@ from jobs import MESSAGES, WAIT_SECONDS, number_of
 from lateness import lateness
 from measure import Meter
 from server import postmaster
+from waits import Waits
 
 from worker.runtime.embedded import start_redis
 from worker.runtime.supervisor import Program, Supervisor, wait_until
@@ -38,8 +39,8 @@ SLOWEST = 50.0
 class Stub:
     """The running stub, asked over one connection."""
 
-    def __init__(self, port: int) -> None:
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._connection = HTTPConnection(host, port, timeout=60)
 
     def ask(self, path: str) -> Any:
         self._connection.request("GET", path)
@@ -76,10 +77,11 @@ def repeat(name: str, contacts: int, data_dir: Path) -> dict[str, Any]:
         wait_until(stub.answers, seconds=10, what="the stub to answer")
         design = DESIGNS[name](place)
         stack.callback(design.close)
-        return _measure(design, place, stub, contacts, server)
+        return measure(design, place, stub, contacts, server)
 
 
-def _measure(design: Design, place: Place, stub: Stub, contacts: int, server: dict[str, int]) -> dict[str, Any]:
+def measure(design: Design, place: Place, stub: Stub, contacts: int, server: dict[str, int]) -> dict[str, Any]:
+    """Start a design, warm it up, and say what the job cost. `server`: the database's process, if it has one here."""
     design.start(contacts, WARM_UP)
     design.launch("warm-up")
     _wait(design, place, stub, WARM_UP * MESSAGES)
@@ -90,9 +92,10 @@ def _measure(design: Design, place: Place, stub: Stub, contacts: int, server: di
     beside = Meter(apart)
     beside.start()
     meter.start()
-    launched, begun = time.time(), time.perf_counter()
-    launch_cpu = design.launch("measured")
-    seconds = _wait(design, place, stub, WARM_UP * MESSAGES + messages) - begun
+    with Waits(place.database_url) as waits:
+        launched, begun = time.time(), time.perf_counter()
+        launch_cpu = design.launch("measured")
+        seconds = _wait(design, place, stub, WARM_UP * MESSAGES + messages) - begun
     cpu = meter.stop() | {"launch": launch_cpu}
     apart_cpu = _per_message(beside.stop(), messages)
     report = stub.ask("/report")
@@ -113,6 +116,7 @@ def _measure(design: Design, place: Place, stub: Stub, contacts: int, server: di
         "largest_process_mb": round(meter.memory.largest / 1e6, 1),
         "largest_process_mb_by_program": {k: round(v / 1e6, 1) for k, v in meter.memory.largest_of.items()},
         **{f"late_ms_{name}": value for name, value in late.items()},
+        **waits.shares(),
         "stub": report,
         "exactly_once": _exactly_once(report, contacts + WARM_UP),
         "servers": _servers(place),

@@ -50,16 +50,18 @@ class Setup:
         sizes = _QUICK if quick else _FULL
         contacts = int(given.get("CONTACTS") or sizes.contacts)
         databases = "postgresql" if given.get("DATABASE_URL") else "sqlite,postgresql"
+        latency = float(given.get("LATENCY_SECONDS") or 0)
+        naive = _NAIVE_LATE if latency else sizes.naive_contacts
         designs = "naive,ours" if jobs.JOB == "mixed" else "naive,raw,sdk,ours"
         setup = cls(
             job=jobs.JOB,
             designs=tuple((given.get("DESIGNS") or designs).split(",")),
             databases=tuple((given.get("DATABASES") or databases).split(",")),
             contacts=contacts,
-            naive_contacts=int(given.get("NAIVE_CONTACTS") or min(contacts, sizes.naive_contacts)),
+            naive_contacts=int(given.get("NAIVE_CONTACTS") or min(contacts, naive)),
             runs=int(given.get("RUNS") or sizes.runs),
             workers=int(given.get("WORKERS") or 0) or None,
-            latency_seconds=float(given.get("LATENCY_SECONDS") or 0),
+            latency_seconds=latency,
             quick=quick,
             folder=given.get("BENCH_DIR") or str(ROOT / ".campaigns" / "bench"),
         )
@@ -85,6 +87,8 @@ class Sizes(NamedTuple):
 
 
 _FULL = Sizes(contacts=20_000, naive_contacts=2000, runs=5)
+_NAIVE_LATE = 300
+"""Of a provider that takes its time the naive design gets a handful of answers a second."""
 _QUICK = Sizes(contacts=2000, naive_contacts=300, runs=1)
 
 

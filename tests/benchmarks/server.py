@@ -19,8 +19,11 @@ _DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 @contextmanager
-def postgres(data_dir: Path) -> Iterator[str]:
-    """The URL of a new server's own database. It listens on a socket only. Its log goes to `data_dir`."""
+def postgres(data_dir: Path, address: str = "", subnet: str = "") -> Iterator[str]:
+    """The URL of a new server's own database, on a socket. Its log goes to `data_dir`.
+
+    `address`: where it also listens, for those who connect from `subnet`.
+    """
     user = server_user()
     with (
         tempfile.TemporaryDirectory(prefix="campaigns-pg-", dir="/tmp") as name,  # a socket's path is short
@@ -28,7 +31,10 @@ def postgres(data_dir: Path) -> Iterator[str]:
     ):
         data = make_cluster(Path(name), user)
         become = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--pdeathsig=INT") if user else ()
-        options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={name}")
+        if subnet:
+            with (data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {subnet} trust\n")
+        options = ("-c", f"listen_addresses={address}", "-c", f"unix_socket_directories={name}")
         words = (*become, str(binaries() / "postgres"), "-D", str(data), *options)
         supervisor.start(Program(name="postgres", command=words))
         url = f"postgresql://postgres@/postgres?host={name}"

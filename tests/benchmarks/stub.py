@@ -222,12 +222,12 @@ def _send(connection: socket.socket, answer: bytes) -> None:
         return  # whoever asked is gone; the loop hears of it
 
 
-def serve(port: int, latency: float) -> None:
+def serve(port: int, latency: float, host: str = "127.0.0.1") -> None:
     """Answer until killed."""
     gc.disable()  # what is kept is kept for good, and holds no cycles
-    with socket.create_server(("127.0.0.1", port), backlog=1024) as listener:
+    with socket.create_server((host, port), backlog=4096) as listener:
         Connections(listener, latency).serve()
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), float(sys.argv[2]) if sys.argv[2:] else 0.0)
+    serve(int(sys.argv[1]), float(sys.argv[2]) if sys.argv[2:] else 0.0, *sys.argv[3:])

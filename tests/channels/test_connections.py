@@ -311,3 +311,22 @@ async def test_never_more_requests_at_once_than_there_are_places(provider, conne
 
     assert provider.most_in_flight == 4
     assert {request.connection for request in provider.requests} == {1, 2, 3, 4}
+
+
+async def test_many_who_wait_for_one_name_go_on_at_once_however_busy_the_loop_is(provider):
+    provider.otherwise = lambda _: Reply(200)
+    loop = asyncio.get_running_loop()
+
+    def hold_up():
+        time.sleep(0.02)  # each turn of the loop takes so long
+        nonlocal turn
+        turn = loop.call_soon(hold_up)
+
+    async with opened(limit=100, connect_timeout_seconds=1, timeout_seconds=30) as connections:
+        turn = loop.call_soon(hold_up)
+        try:
+            answers = await asyncio.gather(*(connections.request("GET", provider.url, {}) for _ in range(100)))
+        finally:
+            turn.cancel()
+
+    assert {answer.status for answer in answers} == {200}

@@ -173,7 +173,10 @@ class Nemesis:
         pid = self._site.pid(name)
         if pid is None:
             return
-        frozen = [psutil.Process(one) for one in (pid, *self._site.children(name))]
+        frozen: list[psutil.Process] = []
+        for one in (pid, *self._site.children(name)):
+            with suppress(psutil.NoSuchProcess):  # it has ended since it was listed
+                frozen.append(psutil.Process(one))
         for process in frozen:
             send(process.pid, signal.SIGSTOP)
 

@@ -75,7 +75,7 @@ class WatchedStore:
     def close(self) -> None:
         """The database outlives whoever used it."""
 
-    def gather_statistics(self) -> None:
+    def gather_statistics(self, *, of_people: bool = False) -> None:
         """This database plans without them."""
 
     def _call(self, name: str, real: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]) -> Any:

@@ -29,6 +29,31 @@ def test_large_tables_that_were_never_looked_at_are_looked_at_once(fresh):
     assert fresh.gather_statistics() == ()
 
 
+def test_tables_that_have_doubled_since_are_looked_at_again(fresh):
+    if fresh.engine.dialect.name != "postgresql":
+        return  # it plans without
+    fresh.import_contacts(TENANT, "everybody", people(LARGE), NOW)
+    fresh.gather_statistics()
+
+    fresh.import_contacts(TENANT, "others", people(3 * LARGE)[LARGE:], NOW)
+
+    assert set(fresh.gather_statistics()) == {"contacts", "contact_list_members"}
+    assert fresh.gather_statistics() == ()
+
+
+def test_whoever_came_since_is_looked_at_before_a_launch(fresh):
+    if fresh.engine.dialect.name != "postgresql":
+        return  # it plans without
+    fresh.import_contacts(TENANT, "everybody", people(LARGE), NOW)
+    fresh.gather_statistics()
+
+    fresh.import_contacts(TENANT, "others", people(LARGE + 2000)[LARGE:], NOW)
+
+    assert fresh.gather_statistics() == ()
+    assert set(fresh.gather_statistics(of_people=True)) == {"contacts", "contact_list_members"}
+    assert fresh.gather_statistics(of_people=True) == ()
+
+
 def test_small_tables_are_left_alone(fresh):
     fresh.import_contacts(TENANT, "everybody", people(10), NOW)
 

@@ -28,6 +28,7 @@ from liquid.undefined import UNDEFINED, is_undefined
 from liquid.utils import ReadOnlyChainMap
 
 from worker.domain.faults import Path as Place
+from worker.engine.merge import Part, merged, parts_of
 
 _UTC: Final = ZoneInfo("UTC")
 
@@ -138,11 +139,15 @@ class Template:
     required: frozenset[tuple[str, ...]] = frozenset()
     _spelled: frozenset[str] = field(default=frozenset(), repr=False)
     _compiled: BoundTemplate | None = field(default=None, repr=False)
+    _parts: tuple[Part, ...] = field(default=(), repr=False)
 
     def render(self, facts: Facts) -> str:
         """The text for these facts. Raises RenderFailed."""
         if self._compiled is None:
             return self.source
+        text = merged(self._parts, facts.roots, autoescape=self.kind is Kind.HTML) if self._parts else None
+        if text is not None and len(text) <= self.kind.value:
+            return _finished(text, self.kind)
         buffer = LimitedStringIO(limit=_Bounded.output_stream_limit)
         with self._guarded():
             self._compiled.render_with_context(_Context(self._compiled, facts), buffer)
@@ -209,6 +214,7 @@ def compile_template(source: str, kind: Kind, place: Place = ()) -> Template:
         _required(compiled),
         frozenset(".".join(map(str, segments)) for segments in spelled),
         compiled,
+        parts_of(compiled),
     )
 
 

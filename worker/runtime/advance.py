@@ -101,14 +101,14 @@ def _play(definition: Definition, claim: EnrollmentClaim, rt: Runtime) -> Transi
     """All the news of one enrollment in order, then the clock if it has struck."""
     now = rt.now()
     transition = Transition(enrollment=claim.enrollment, due_at=now)
-    effects: list[Effect] = []
+    effects: tuple[Effect, ...] = ()
     for event in _in_order(claim):
         transition = step(definition, transition.enrollment, event, now)
         effects += transition.effects
     if transition.due_at and transition.due_at <= now:
         transition = step(definition, transition.enrollment, TimerFired(), now)
         effects += transition.effects
-    return replace(transition, effects=tuple(effects))
+    return transition if effects == transition.effects else replace(transition, effects=effects)
 
 
 def _in_order(claim: EnrollmentClaim) -> list[Event]:

@@ -194,7 +194,7 @@ class _Target:
         """The whole file is done."""
         if self._row:
             self._rt.store.finish_import(self._rt.settings.tenant_id, self._digest, self._rt.now())
-            self._rt.store.gather_statistics()
+            self._rt.store.gather_statistics(of_people=True)
 
 
 @contextmanager

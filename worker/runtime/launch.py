@@ -39,7 +39,7 @@ class Launched:
 
 def launch(rt: Runtime, request: Launch) -> Launched:
     """Create the run and hint at its enrollment. Raises NotFound, CannotLaunch, NameTaken."""
-    rt.store.gather_statistics()
+    rt.store.gather_statistics(of_people=True)
     snapshot = gather(rt, request)
     warns = require_launchable(rt, request, snapshot)
     run = make_run(rt, request, snapshot)

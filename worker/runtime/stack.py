@@ -15,7 +15,7 @@ _WORKER_OPTIONS = "--without-mingle --without-gossip -l warning"
 COMMANDS: Mapping[str, str] = {
     "web": "campaigns web",
     "sms": f"{_CELERY} worker -Q sms -n sms@%h -c 2 {_WORKER_OPTIONS}",
-    "email": f"{_CELERY} worker -Q email -n email@%h -c 1 {_WORKER_OPTIONS}",
+    "email": f"{_CELERY} worker -Q email -n email@%h -c 2 {_WORKER_OPTIONS}",
     "voice": f"{_CELERY} worker -Q voice -n voice@%h -c 1 {_WORKER_OPTIONS}",
     "control": f"{_CELERY} worker -Q control,inbox,reconcile -n control@%h -c 2 {_WORKER_OPTIONS}",
     "events": f"{_CELERY} worker -Q events -n events@%h -c 2 {_WORKER_OPTIONS}",

@@ -83,7 +83,7 @@ def open_of(conn: Connection, tenant_id: str, leaving: Iterable[tuple[str, str]]
     if not pairs:
         return found
     query = _of_pairs(conn, pairs, row.enrollment_id, row.run_id, row.contact_id, row.state)
-    rows = conn.execute(query.where(row.tenant_id == tenant_id, row.finished_at.is_(None))).all()
+    rows = conn.execute(query.where(row.tenant_id == tenant_id, dialect.absent(row.finished_at))).all()
     unread = _starts(conn, tenant_id, [one.enrollment_id for one in rows if not one.state])
     for one in rows:
         state = from_json(one.state) if one.state else {}
@@ -173,7 +173,7 @@ def end(conn: Connection, tenant_id: str, leaving: Mapping[str, str], now: datet
     given = dialect.table_records(conn, enrollments, ("enrollment_id", "reason"), sorted(leaving.items()))
     conn.execute(
         update(enrollments)
-        .where(row.tenant_id == tenant_id, row.enrollment_id == given.c.enrollment_id, row.finished_at.is_(None))
+        .where(row.tenant_id == tenant_id, row.enrollment_id == given.c.enrollment_id, dialect.absent(row.finished_at))
         .values(
             status=EnrollmentStatus.CANCELLED,
             reason=given.c.reason,

@@ -105,10 +105,15 @@ class Store:
     check_schema = reads(schema.check)
     now = reads(_now)
 
-    def gather_statistics(self) -> tuple[str, ...]:
-        """Have a planner that needs them look at large tables it knows nothing of. Returns the names of those."""
-        return self._gather_statistics() if dialect.plans_by_statistics(self.engine) else ()
+    def gather_statistics(self, *, of_people: bool = False) -> tuple[str, ...]:
+        """Have a planner that needs them look at large tables it knows too little of. Returns the names of those."""
+        if not dialect.plans_by_statistics(self.engine):
+            return ()
+        if of_people:
+            self._count_changes()
+        return self._gather_statistics(of_people=of_people)
 
+    _count_changes = writes(dialect.count_changes)
     _gather_statistics = writes(dialect.gather_statistics)
 
     put_documents = writes(documents.put)

@@ -13,6 +13,7 @@ from worker.engine.gates import GateFacts, Verdict
 from worker.store import dialect, suppressions
 from worker.store.codec import from_json
 from worker.store.document_tables import contacts
+from worker.store.steps import Owed
 from worker.store.tables import enrollments
 
 Gate = Callable[[GateFacts], Verdict]
@@ -31,10 +32,14 @@ class Rules(Protocol):
 def facts_of(
     conn: Connection, tenant_id: str, channel: ChannelKind, queued: Sequence[Any], rules: Rules
 ) -> list[GateFacts]:
-    """The facts for each of these messages of a running run, in order. Whoever was erased counts as blocked."""
+    """The facts for each of these messages of a running run, in order. Whoever was erased counts as blocked.
+
+    Of what a step owes, those who were stepped are known: they are locked.
+    """
     suppressed = suppressions.reasons(conn, tenant_id, channel, {row.address for row in queued if row.address})
-    reachable = _reachable(conn, tenant_id, [row.contact_id for row in queued])
-    stopped = _stopped(conn, tenant_id, [row.enrollment_id for row in queued])
+    written = [row for row in queued if not isinstance(row, Owed)]
+    reachable = _reachable(conn, tenant_id, [row.contact_id for row in written])
+    stopped = _stopped(conn, tenant_id, [row.enrollment_id for row in written])
     return [
         GateFacts(
             run_status=RunStatus.RUNNING,
@@ -43,9 +48,9 @@ def facts_of(
             to=row.address,
             sender=row.sender,
             content=from_json(row.content),
-            blocked=row.contact_id not in reachable,
+            blocked=row.blocked if isinstance(row, Owed) else row.contact_id not in reachable,
             suppressed=suppressions.normal(row.address) in suppressed,
-            opted_out=stopped.get(row.enrollment_id, False),
+            opted_out=row.opted_out if isinstance(row, Owed) else stopped.get(row.enrollment_id, False),
             taken_out=row.enrollment_id in stopped,
         )
         for row in queued
@@ -54,6 +59,8 @@ def facts_of(
 
 def _reachable(conn: Connection, tenant_id: str, contact_ids: Sequence[str]) -> set[str]:
     """Those of them who exist and are not blocked."""
+    if not contact_ids:
+        return set()
     given = dialect.ids(conn, "contact_id", dict.fromkeys(contact_ids))
     query = select(contacts.c.contact_id).where(
         contacts.c.tenant_id == tenant_id,
@@ -65,6 +72,8 @@ def _reachable(conn: Connection, tenant_id: str, contact_ids: Sequence[str]) -> 
 
 def _stopped(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> dict[str, bool]:
     """Those of them who get nothing more: True for who said stop, False for who was taken out of the run."""
+    if not enrollment_ids:
+        return {}
     given = dialect.ids(conn, "enrollment_id", dict.fromkeys(enrollment_ids))
     query = select(enrollments.c.enrollment_id, enrollments.c.opted_out).where(
         enrollments.c.tenant_id == tenant_id,

@@ -95,8 +95,7 @@ def _write_owed(conn: Connection, owed: Sequence[Owed], granted: Sequence[Queued
     now = {row.message_id for row in granted}
     sent = MessageStatus.DISPATCHING
     rows = [one._replace(status=sent, due_at=None, attempts=1) if one.message_id in now else one for one in owed]
-    if len(steps.owe(conn, rows)) < len(rows):
-        raise RuntimeError("a step owes a message that it has owed before")  # nothing of it is written
+    steps.owe_new(conn, rows)
 
 
 def _pick(
@@ -168,21 +167,34 @@ def _intend(
         return []
     at = millis(now)
     intents = {row.message_id: _intent(dialect.new_id(conn), row, provider, at) for row in granted}
-    given = kept.rows(list(intents.values())) | {"lease_ms": round(lease.total_seconds() * 1000)} | kept.clock(conn)
-    accepted = set(conn.execute(_insert_intents(conn), given).scalars().all())
-    was_queued = {row.message_id for row in granted if not isinstance(row, Owed)}
-    _mark(conn, [message_id for message_id in intents if message_id in accepted and message_id in was_queued])
-    _follow(conn, [message_id for message_id in intents if message_id not in accepted])
+    owed = [row.message_id for row in granted if isinstance(row, Owed)]  # new: none of them can have an attempt
+    queued = [message_id for message_id in intents if message_id not in set(owed)]
+    accepted = {*owed}
+    if owed:
+        conn.execute(_insert_intents(conn), _rows(conn, [intents[message_id] for message_id in owed], lease))
+    if queued:
+        given = _rows(conn, [intents[message_id] for message_id in queued], lease)
+        accepted |= set(conn.execute(_insert_unless_live(conn), given).scalars().all())
+    _mark(conn, [message_id for message_id in queued if message_id in accepted])
+    _follow(conn, [message_id for message_id in queued if message_id not in accepted])
     dispatched_at = moment(at)
     return [_facts(row, intents[row.message_id][0], dispatched_at) for row in granted if row.message_id in accepted]
 
 
+def _rows(conn: Connection, intents: Sequence[Sequence[Any]], lease: timedelta) -> dict[str, Any]:
+    return kept.rows(intents) | {"lease_ms": round(lease.total_seconds() * 1000)} | kept.clock(conn)
+
+
 @kept.kept
-def _insert_intents(conn: Connection) -> ReturningInsert[str]:
+def _insert_unless_live(conn: Connection) -> ReturningInsert[str]:
+    return _insert_intents(conn).on_conflict_do_nothing().returning(attempts.c.message_id)
+
+
+@kept.kept
+def _insert_intents(conn: Connection) -> dialect.Upsert:
     given = dialect.records_of(conn, _INTENT, kept.BATCH)
     until = kept.clock_ms(conn) + bindparam("lease_ms", type_=BigInteger)
-    insert = dialect.upsert(conn, attempts).from_select([*_INTENT, "lease_until"], select(given, until).where(true()))
-    return insert.on_conflict_do_nothing().returning(attempts.c.message_id)
+    return dialect.upsert(conn, attempts).from_select([*_INTENT, "lease_until"], select(given, until).where(true()))
 
 
 def _intent(attempt_id: str, row: Queued, provider: str, at: int) -> tuple[Any, ...]:

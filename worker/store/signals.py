@@ -70,7 +70,7 @@ def _wake(conn: Connection, news: Sequence[tuple[str, str, Event]], at: int) -> 
         .where(
             row.enrollment_id == given.c.enrollment_id,
             row.tenant_id == given.c.tenant_id,
-            row.finished_at.is_(None),
+            dialect.absent(row.finished_at),
         )
         .values(
             wake=row.wake + given.c.news,

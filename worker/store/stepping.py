@@ -8,7 +8,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_
@@ -39,10 +39,7 @@ def hear(conn: Connection, tenant_id: str, news: News, step: Step, now: datetime
     events: dict[str, list[tuple[int, Event]]] = defaultdict(list)
     for _, enrollment_id, event in news:
         events[enrollment_id].append((0, event))
-    claims = [
-        replace(claim, events=tuple(events[claim.enrollment.enrollment_id]))
-        for claim in _free(conn, tenant_id, list(events), now)
-    ]
+    claims = _free(conn, tenant_id, events, now)
     taken = [one for claim in claims if (one := step(claim)) is not None]
     written = enrollments.write(conn, taken, now)
     done = {one.claim.enrollment.enrollment_id for one in written}
@@ -51,15 +48,15 @@ def hear(conn: Connection, tenant_id: str, news: News, step: Step, now: datetime
     return Heard(owed=frozenset(e.channel for e in effects if isinstance(e, Dispatch)), put_by=put_by)
 
 
-def _free(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str], now: datetime) -> list[EnrollmentClaim]:
+def _free(conn: Connection, tenant_id: str, events: steps.News, now: datetime) -> list[EnrollmentClaim]:
     """Lock them, and return those that may be stepped at once: who waits for news only.
 
     A claim is of somebody who is due, and a signal makes due: where `due_at` is empty there is neither. It is asked as
     a column: PostgreSQL, while it has no statistics of a new run, would take a condition for rarer than an id, and read
     all that is open.
     """
-    row, given = table.c, dialect.ids(conn, "enrollment_id", sorted(enrollment_ids))
+    row, given = table.c, dialect.ids(conn, "enrollment_id", sorted(events))
     waits = and_(row.finished_at.is_(None), row.due_at.is_(None)).label("waits")
     query = steps.stepped_query(given).add_columns(waits).where(row.tenant_id == tenant_id)
     rows = conn.execute(query.with_for_update(of=table, skip_locked=True)).all()
-    return list(steps.readable(tenant_id, [one for one in rows if one.waits], {}, now))
+    return list(steps.readable(tenant_id, [one for one in rows if one.waits], events, now))

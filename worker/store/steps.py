@@ -25,12 +25,12 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from worker.domain.attempt import MessageStatus
 from worker.domain.effects import Dispatch
 from worker.domain.enrollment import FINAL, Enrollment, EnrollmentStatus, Recipient
-from worker.domain.events import event_from_json
+from worker.domain.events import Event, event_from_json
 from worker.store import dialect, kept, outcomes, signals
 from worker.store.codec import from_json, millis, millis_or_none, moment, to_json
 from worker.store.document_tables import contacts
@@ -41,8 +41,8 @@ from worker.store.tables import signals as signals_table
 
 log = structlog.get_logger()
 
-News = Mapping[str, Sequence[tuple[int, str]]]
-"""By enrollment: signal id and event, as it lies in the database."""
+News = Mapping[str, Sequence[tuple[int, Event | str]]]
+"""By enrollment: signal id and event, or its text as it lies in the database."""
 
 
 STEPPED: Final[dialect.Columns] = {
@@ -82,18 +82,22 @@ class Owed(NamedTuple):
     counted: int = 0
     disposition: str = ""
     counted_elsewhere: int = 0
+    blocked: bool = False
+    opted_out: bool = False
 
 
-_WRITTEN: Final = tuple(name for name in Owed._fields if name != "counted_elsewhere")
+_WRITTEN: Final = tuple(name for name in Owed._fields if name in messages.c)
+
+
+OF_ENROLLMENT: Final = ("enrollment_id", "run_id", "contact_id", "status", "state", "epoch", "wake", "due_at")
+OF_CONTACT: Final = ("phone", "email", "timezone", "fields")
+"""What a step is told: the first columns of the rows that `readable` takes, in this order."""
 
 
 def stepped_query(given: FromClause) -> Select[Any]:
     """What a step is told of these enrollments and their contacts."""
     row, contact = enrollments.c, contacts.c
-    columns = (
-        *(row.enrollment_id, row.run_id, row.contact_id, row.status, row.state, row.epoch, row.wake, row.due_at),
-        *(contact.phone, contact.email, contact.timezone, contact.fields),
-    )
+    columns = (*(row[name] for name in OF_ENROLLMENT), *(contact[name] for name in OF_CONTACT))
     owner = (contact.tenant_id == row.tenant_id) & (contact.contact_id == row.contact_id)
     return select(*columns).join(given, row.enrollment_id == given.c.enrollment_id).outerjoin(contacts, owner)
 
@@ -124,24 +128,29 @@ def news_of(conn: Connection, tenant_id: str, enrollment_ids: Sequence[str]) -> 
 
 
 def _claimed(tenant_id: str, row: Any, news: News, now: datetime) -> EnrollmentClaim:
+    enrollment_id, run_id, contact_id, status, state, epoch, wake, due_at, phone, email, zone, fields, *_ = row
     recipient = Recipient(
-        contact_id=row.contact_id,
-        phone=row.phone or "",
-        email=row.email or "",
-        timezone=row.timezone or "",
-        fields=from_json(row.fields or "{}"),
+        contact_id=contact_id,
+        phone=phone or "",
+        email=email or "",
+        timezone=zone or "",
+        fields=from_json(fields or "{}"),
     )
     return EnrollmentClaim(
         tenant_id=tenant_id,
-        run_id=row.run_id,
+        run_id=run_id,
         enrollment=Enrollment.from_json(
-            row.enrollment_id, EnrollmentStatus(row.status), recipient, from_json(row.state) if row.state else {}
+            enrollment_id, EnrollmentStatus(status), recipient, from_json(state) if state else {}
         ),
-        epoch=row.epoch,
-        wake=row.wake,
-        due_at=moment(row.due_at) if row.due_at is not None else now,
-        events=tuple((i, event_from_json(from_json(event))) for i, event in news.get(row.enrollment_id, ())),
+        epoch=epoch,
+        wake=wake,
+        due_at=moment(due_at) if due_at is not None else now,
+        events=tuple((i, _event(event)) for i, event in news.get(enrollment_id, ())),
     )
+
+
+def _event(event: Event | str) -> Event:
+    return event_from_json(from_json(event)) if isinstance(event, str) else event
 
 
 def write_state(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> list[StepCommit]:
@@ -164,7 +173,7 @@ def _as_stepped(conn: Connection) -> ReturningUpdate[str]:
             row.enrollment_id == step.enrollment_id,
             row.tenant_id == step.tenant_id,
             row.epoch == step.epoch,
-            row.finished_at.is_(None),
+            dialect.absent(row.finished_at),
         )
         .values(
             status=step.status,
@@ -228,19 +237,31 @@ def _owed(message_id: str, commit: StepCommit, effect: Dispatch, at: int) -> Owe
     )
 
 
-def owe(conn: Connection, owed: Sequence[Owed]) -> set[str]:
-    """Write these messages. Returns the ids of those that are new; the others have been owed before."""
-    if not owed:
-        return set()
-    given = kept.rows([one[: len(_WRITTEN)] for one in owed])
-    return set(conn.execute(_insert(conn), given).scalars().all())
+def owe(conn: Connection, owed: Sequence[Owed]) -> None:
+    """Write these messages, but for those that have been owed before."""
+    if owed:
+        conn.execute(_insert_unless_owed(conn), _rows(owed))
+
+
+def owe_new(conn: Connection, owed: Sequence[Owed]) -> None:
+    """Write messages none of which has been owed before; one that has is an error, and nothing is written."""
+    if owed:
+        conn.execute(_insert(conn), _rows(owed))
+
+
+def _rows(owed: Sequence[Owed]) -> dict[str, str]:
+    return kept.rows([one[: len(_WRITTEN)] for one in owed])
 
 
 @kept.kept
-def _insert(conn: Connection) -> ReturningInsert[str]:
+def _insert_unless_owed(conn: Connection) -> dialect.Upsert:
+    return _insert(conn).on_conflict_do_nothing()
+
+
+@kept.kept
+def _insert(conn: Connection) -> dialect.Upsert:
     given = dialect.records_of(conn, {name: messages.c[name].type for name in _WRITTEN}, kept.BATCH)
-    insert = dialect.upsert(conn, messages).from_select(_WRITTEN, select(given).where(true()))
-    return insert.on_conflict_do_nothing().returning(messages.c.message_id)
+    return dialect.upsert(conn, messages).from_select(_WRITTEN, select(given).where(true()))
 
 
 def carry_out(conn: Connection, commits: Sequence[StepCommit], now: datetime) -> None:

@@ -27,7 +27,6 @@ from worker.store.steps import Owed
 from worker.store.tables import enrollments as table
 from worker.store.tables import messages, tick_leases
 
-_STEPPED: Final = ("tenant_id", "enrollment_id", "run_id", "contact_id", "status", "state", "epoch", "wake", "due_at")
 COUNTED: Final = timedelta(minutes=10)
 """How long after a death steps are counted: until five claims of ninety seconds each have come to their end."""
 LATELY: Final = timedelta(seconds=5)
@@ -114,7 +113,7 @@ def take(
     steps.owe(conn, elsewhere)
     outcomes.file_steps(conn, written, now)
     steps.forget_news(conn, written)
-    here = [one for one in owed if one.channel == channel]
+    here = _as_gates_ask([one for one in owed if one.channel == channel], rows)
     return Taken(
         stepped=len(written),
         owed=_with_earlier_tries(conn, written, here, channel),
@@ -126,7 +125,7 @@ def take(
 def _due(conn: Connection) -> Select[Any]:
     row, now = table.c, clock_ms(conn)
     picked = (
-        select(*(row[name] for name in _STEPPED))
+        select(*(row[name] for name in steps.OF_ENROLLMENT), row.tenant_id, row.opted_out)
         .where(
             row.tenant_id == bindparam("of_tenant", type_=Text),
             row.run_id == bindparam("of_run", type_=Text),
@@ -142,8 +141,21 @@ def _due(conn: Connection) -> Select[Any]:
         .prefix_with("MATERIALIZED")
     )
     owner = (contacts.c.tenant_id == picked.c.tenant_id) & (contacts.c.contact_id == picked.c.contact_id)
-    person = (contacts.c[name] for name in ("phone", "email", "timezone", "fields"))
-    return select(picked, *person).select_from(picked.outerjoin(contacts, owner))
+    enrollment = (picked.c[name] for name in steps.OF_ENROLLMENT)
+    contact = (contacts.c[name] for name in steps.OF_CONTACT)
+    columns = (*enrollment, *contact, picked.c.opted_out, contacts.c.blocked)
+    return select(*columns).select_from(picked.outerjoin(contacts, owner))
+
+
+def _as_gates_ask(owed: Sequence[Owed], rows: Sequence[Any]) -> Sequence[Owed]:
+    """With what the gates ask of those who were stepped. Whoever was erased counts as blocked."""
+    stopped = {row.enrollment_id: row for row in rows if row.opted_out or row.blocked is not False}
+    return [
+        one._replace(blocked=row.blocked is not False, opted_out=row.opted_out)
+        if (row := stopped.get(one.enrollment_id))
+        else one
+        for one in owed
+    ]
 
 
 def _with_earlier_tries(
@@ -154,12 +166,9 @@ def _with_earlier_tries(
     written_to = {one.enrollment_id for one in known if any(note.channel is channel for note in one.messages.values())}
     if not written_to:
         return owed
-    given = dialect.ids(conn, "enrollment_id", sorted(written_to))
-    query = (
-        select(messages.c.enrollment_id, func.sum(messages.c.counted))
-        .join(given, messages.c.enrollment_id == given.c.enrollment_id)
-        .where(messages.c.channel == channel, messages.c.counted > 0)
-        .group_by(messages.c.enrollment_id)
-    )
-    tries = {row[0]: int(row[1]) for row in conn.execute(query).all()}
+    given = dialect.ids(conn, "enrollment_id", sorted(written_to)).c
+    of_them = (messages.c.enrollment_id == given.enrollment_id) & (messages.c.channel == channel)
+    counted = select(func.sum(messages.c.counted)).where(of_them, messages.c.counted > 0).scalar_subquery()
+    rows = conn.execute(select(given.enrollment_id, counted)).all()  # each looked up by itself: an index serves it
+    tries = {enrollment_id: int(tried) for enrollment_id, tried in rows if tried}
     return [one._replace(counted_elsewhere=tries.get(one.enrollment_id, 0)) for one in owed] if tries else owed

@@ -23,6 +23,7 @@ from worker.store.dialect.engine import (
     turn,
 )
 from worker.store.dialect.expressions import (
+    absent,
     bytewise,
     fixed,
     fixed_list,
@@ -36,16 +37,18 @@ from worker.store.dialect.expressions import (
     values_at,
 )
 from worker.store.dialect.failures import connection_lost, is_conflict, limited, may_retry, was_rolled_back
-from worker.store.dialect.statistics import gather_statistics, plans_by_statistics
+from worker.store.dialect.statistics import count_changes, gather_statistics, plans_by_statistics
 
 __all__ = [
     "READ_ONLY",
     "Columns",
     "Upsert",
+    "absent",
     "bulk_insert",
     "bytewise",
     "commit_unhurried",
     "connection_lost",
+    "count_changes",
     "fixed",
     "fixed_list",
     "gather_statistics",
