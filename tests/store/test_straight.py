@@ -26,6 +26,7 @@ from worker.domain.enrollment import EnrollmentStatus, MessageKey, MessageNote
 from worker.domain.events import Replied
 from worker.domain.run import RunStatus
 from worker.engine.gates import Go, Later, Skip
+from worker.store.document_tables import contacts
 from worker.store.rows import Rate
 from worker.store.straight import COUNTED
 from worker.store.tables import attempts, enrollments, messages, signals, tick_leases
@@ -123,6 +124,21 @@ def test_gates_stop_and_put_off_what_steps_owe_as_they_do_what_is_queued(store):
     assert set(found) == {MessageStatus.DISPATCHING, MessageStatus.SETTLED, MessageStatus.QUEUED}
     assert found[MessageStatus.SETTLED].disposition == "SUPPRESSED_DNC"
     assert found[MessageStatus.QUEUED].due_at > found[MessageStatus.QUEUED].created_at
+
+
+def test_gates_are_told_who_of_those_stepped_is_blocked_was_erased_or_has_said_stop(store):
+    run_id = enrolled_run(store, 4)
+    blocked, erased, stopped, _ = rows(store, enrollments)
+    assert store.block_contact(TENANT, blocked.contact_id, blocked=True, now=NOW)
+    with store.engine.begin() as conn:
+        conn.execute(contacts.delete().where(contacts.c.contact_id == erased.contact_id))
+        this = enrollments.c.enrollment_id == stopped.enrollment_id
+        conn.execute(update(enrollments).where(this).values(opted_out=True))
+    told = []
+
+    claim_texts(store, run_id, step=texting, gate=lambda facts: told.append((facts.blocked, facts.opted_out)) or Go())
+
+    assert sorted(told) == [(False, False), (False, True), (True, False), (True, False)]
 
 
 def test_news_is_told_with_the_step_and_is_gone_after_it(store):

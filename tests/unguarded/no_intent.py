@@ -17,10 +17,11 @@ from sqlalchemy import Connection, select, true, update
 from channels.messages import ChannelKind
 from worker.domain.attempt import AttemptFacts, AttemptStatus, MessageStatus, Settlement
 from worker.engine.gates import verdict
-from worker.store import dialect, messages, runs, settlements, steps, straight
+from worker.store import dialect, messages, pacing, runs, settlements, steps, straight
 from worker.store.codec import millis
 from worker.store.facade import Store, writes
 from worker.store.gating import Gate, Rules, facts_of
+from worker.store.pacing import Queued
 from worker.store.rows import Claimed, Rate, Settled
 from worker.store.stepping import Step
 from worker.store.steps import Owed
@@ -55,8 +56,11 @@ def claim_by_lease(
     if not queued:
         return Claimed(stepped=taken.stepped, queued=taken.queued)
     go, skip, later = messages._judge(queued, facts_of(conn, tenant_id, channel, queued, rules), gate)
-    granted, retry_at = messages._within_rate(conn, tenant_id, f"{provider}/{channel}", go, rate)
-    claimed = _lease(conn, taken.owed, granted, now, now + lease)
+
+    def write(granted: Sequence[Queued]) -> list[AttemptFacts]:
+        return _lease(conn, taken.owed, granted, now, now + lease)
+
+    claimed, _, retry_at = pacing.paced(conn, tenant_id, f"{provider}/{channel}", go, rate=rate, write=write)
     messages._postpone(conn, tenant_id, later)
     messages._settle(conn, skip, rules.book, now)
     return Claimed(
@@ -71,7 +75,7 @@ def claim_by_lease(
 
 
 def _lease(
-    conn: Connection, owed: Sequence[Owed], granted: Sequence[messages.Queued], now: datetime, until: datetime
+    conn: Connection, owed: Sequence[Owed], granted: Sequence[Queued], now: datetime, until: datetime
 ) -> list[AttemptFacts]:
     goes = {row.message_id for row in granted}
     steps.owe(conn, [o._replace(due_at=millis(until), attempts=1) if o.message_id in goes else o for o in owed])

@@ -34,7 +34,7 @@ def facts_of(
 ) -> list[GateFacts]:
     """The facts for each of these messages of a running run, in order. Whoever was erased counts as blocked.
 
-    Of what a step owes, those who were stepped are known: they are locked.
+    Of what a step owes, the step has just read whom it is for: its enrollment is locked.
     """
     suppressed = suppressions.reasons(conn, tenant_id, channel, {row.address for row in queued if row.address})
     written = [row for row in queued if not isinstance(row, Owed)]

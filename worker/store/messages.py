@@ -8,9 +8,9 @@
    the same gates and the same rate; it is never queued unless one of these puts it off.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, assert_never
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, Select, Text, bindparam, null, select, true, update
@@ -22,20 +22,18 @@ from worker.domain.dispositions import DispositionBook
 from worker.domain.enrollment import MessageKey
 from worker.domain.events import Settled
 from worker.engine.gates import GateFacts, Go, Later, Skip, verdict
-from worker.store import dialect, kept, outcomes, rates, runs, signals, steps, straight
+from worker.store import dialect, kept, outcomes, pacing, runs, signals, steps, straight
 from worker.store.attempts import counted_elsewhere
 from worker.store.codec import from_json, millis, moment
 from worker.store.dialect import fixed, fixed_list
 from worker.store.gating import Gate, Rules, facts_of
+from worker.store.pacing import Queued
 from worker.store.rows import Claimed, Rate
 from worker.store.signals import BULK, URGENT
 from worker.store.stepping import Step
 from worker.store.steps import Owed
 from worker.store.straight import Taken
 from worker.store.tables import attempts, messages
-
-Queued = Row[Any] | Owed
-"""A row of a message, or one that is to be written."""
 
 _INTENT: Final[dialect.Columns] = {
     **{name: Text() for name in ("attempt_id", "tenant_id", "run_id", "message_id", "channel", "status", "provider")},
@@ -73,21 +71,27 @@ def claim(
     if not queued:
         return Claimed(stepped=taken.stepped, queued=taken.queued, more=taken.stepped == limit)
     go, skip, later = _judge(queued, facts_of(conn, tenant_id, channel, queued, rules), gate)
-    granted, retry_at = _within_rate(conn, tenant_id, f"{provider}/{channel}", go, rate)
-    _write_owed(conn, taken.owed, granted)
-    claimed = _intend(conn, granted, provider, lease, now)
+    write = partial(_write, conn, taken.owed, provider=provider, lease=lease, now=now)
+    claimed, granted, retry_at = pacing.paced(conn, tenant_id, f"{provider}/{channel}", go, rate=rate, write=write)
     _postpone(conn, tenant_id, later)
     _settle(conn, skip, rules.book, now)
     return Claimed(
         attempts=tuple(claimed),
         settled=len(skip),
         later=len(later),
-        refused=len(granted) - len(claimed),
+        refused=granted - len(claimed),
         more=len(queued) - len(taken.owed) + taken.stepped == limit or retry_at is not None,
         retry_at=retry_at,
         stepped=taken.stepped,
         queued=taken.queued,
     )
+
+
+def _write(
+    conn: Connection, owed: Sequence[Owed], granted: Sequence[Queued], *, provider: str, lease: timedelta, now: datetime
+) -> list[AttemptFacts]:
+    _write_owed(conn, owed, granted)
+    return _intend(conn, granted, provider, lease, now)
 
 
 def _write_owed(conn: Connection, owed: Sequence[Owed], granted: Sequence[Queued]) -> None:
@@ -141,23 +145,6 @@ def _judge(
             case never:
                 assert_never(never)
     return go, skip, later
-
-
-def _within_rate(
-    conn: Connection, tenant_id: str, account: str, go: Sequence[Queued], rate: Rate | None
-) -> tuple[list[Queued], datetime | None]:
-    """Those that may go now; the others stay queued. Buckets are locked in order of their names."""
-    if rate is None or not go:
-        return list(go), None
-    by_bucket = defaultdict(list)
-    for row in go:
-        by_bucket[account + ("" if rate.per_account else f"/{rate.sender or row.sender}")].append(row)
-    granted, retry_at = [], None
-    for bucket, rows in sorted(by_bucket.items()):
-        allowed, next_at = rates.take(conn, tenant_id, bucket, rate, len(rows))
-        granted += rows[:allowed]
-        retry_at = min(filter(None, (retry_at, next_at)), default=None)
-    return granted, retry_at
 
 
 def _intend(
