@@ -175,11 +175,14 @@ class Connections:
             _, host, port = origin
             ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
             answer = self._resolving[origin] = self._loop.run_in_executor(self._resolver, ask)
-            answer.add_done_callback(lambda _: self._resolving.pop(origin))
+            answer.add_done_callback(partial(self._keep, origin))
         # All who wait go on at once: one after the other, each in a turn of a busy loop, the last would be too late.
-        addresses = await asyncio.shield(answer)
-        self._resolved[origin] = (elapsed() + _RESOLVED_SECONDS, addresses)
-        return addresses
+        return await asyncio.shield(answer)
+
+    def _keep(self, origin: Origin, answer: asyncio.Future[Sequence[AddrInfoType]]) -> None:
+        del self._resolving[origin]
+        if not answer.cancelled() and answer.exception() is None:
+            self._resolved[origin] = (elapsed() + _RESOLVED_SECONDS, answer.result())
 
 
 def _head(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[Origin, bytes]:

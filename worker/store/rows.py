@@ -1,4 +1,7 @@
-"""What the store takes and gives besides the domain's own facts. Frozen; times are aware and UTC."""
+"""What the store takes and gives besides the domain's own facts. Frozen; times are aware and UTC.
+
+All of it in one file, longer than others: these are words, and whoever reads one has to see what the next is called.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
