@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import bench-launch bench-flat bench-spread chaos chaos-controls clean install install-dev lock
+.PHONY: demo test lint simulate bench bench-guarantee bench-schema bench-events bench-import bench-launch bench-flat bench-spread bench-start bench-receipts chaos chaos-controls clean install install-dev lock
 
 demo: .venv/installed
 	@$(BIN)/campaigns demo
@@ -49,6 +49,14 @@ bench-import: .venv/installed-dev
 # A launch over a million people: until the first message, until the last is enrolled; on both databases.
 bench-launch: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks.launching
+
+# How long `campaigns --help` takes, and a worker until its first task is done, beside a bare Celery worker.
+bench-start: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks.starting
+
+# What a receipt costs, judged as it comes in, and put by to be applied later.
+bench-receipts: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks.receipts
 
 # Whether claims, commits and status stay as cheap among 10,000,000 enrollments, and what archiving costs; PostgreSQL.
 bench-flat: .venv/installed-dev

@@ -16,6 +16,7 @@ from tests.channels.loopback import json_reply
 from tests.runtime.house import CALL, MAIL, TENANT, TEXT, until
 from tests.runtime.test_doubt import hear
 from worker.runtime.intake import apply_inbox
+from worker.store.rows import InboxEntry
 from worker.store.tables import outcomes
 
 DELIVERED = {"MessageSid": "SM1", "MessageStatus": "delivered"}
@@ -253,3 +254,15 @@ def test_health_tells_the_time_of_the_database(house, web):
 
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
     assert abs(datetime.fromisoformat(answer.json()["databaseTime"]) - house.rt.now()) < timedelta(minutes=1)
+
+
+def test_as_news_comes_in_what_is_older_than_news_days_is_forgotten(open_house, serve):
+    house = open_house(public_url=PUBLIC, news_days=30)
+    done = {"tenant_id": TENANT, "provider": "twilio-sms", "payload": {}, "once_done": {}}
+    house.store.inbox_add([InboxEntry(event_key="31", **done)], house.rt.now() - timedelta(days=31))
+    house.store.inbox_add([InboxEntry(event_key="29", **done)], house.rt.now() - timedelta(days=29))
+
+    assert serve(house).twilio(SMS, DELIVERED).status_code == 200
+
+    until(lambda: len(house.inbox()) == 2, "the old news to be forgotten")
+    assert {row.event_key for row in house.inbox()} == {"29", "SM1:delivered"}

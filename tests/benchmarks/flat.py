@@ -20,15 +20,13 @@ from pathlib import Path
 from statistics import mean, median, quantiles
 from typing import Any, NamedTuple
 
-import sqlalchemy
-
 sys.path.append(str(Path(__file__).parent))  # its neighbors are scripts
 
 from channels.messages import ChannelKind
 from channels.results import Certainty, SendResult
 from tests.benchmarks.flat_archiving import beside_archiving
 from tests.benchmarks.flat_runs import PROVIDER, TENANT, Carrying, carry_out, copy_runs, new_run, people, ref_of
-from tests.benchmarks.server import postgres
+from tests.benchmarks.server import new_database, postgres
 from worker.engine import settlement
 from worker.runtime.advance import step_now
 from worker.runtime.events import forgotten_before
@@ -253,8 +251,8 @@ def archiving(bench: Bench) -> Iterator[str]:
 
 def measure(admin: str, folder: Path) -> Iterator[str]:
     """All of it, on databases of this server."""
-    yield from storage(_another(admin, "stored"), folder)
-    small, large = (Bench(_another(admin, name), folder) for name in ("small", "large"))
+    yield from storage(new_database(admin, "stored"), folder)
+    small, large = (Bench(new_database(admin, name), folder) for name in ("small", "large"))
     began = time.perf_counter()
     small.fill(SMALL)
     large.fill(PEOPLE)
@@ -264,16 +262,6 @@ def measure(admin: str, folder: Path) -> Iterator[str]:
     yield from archiving(large)
     for bench in (small, large):
         bench.rt.close()
-
-
-def _another(admin: str, name: str) -> str:
-    engine = sqlalchemy.create_engine(
-        admin.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as conn:
-        conn.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return admin.replace("/postgres?", f"/{name}?")
 
 
 def main() -> None:

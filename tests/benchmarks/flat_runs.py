@@ -25,7 +25,7 @@ from worker.runtime.advance import advance
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.dispatch import dispatch
 from worker.runtime.inbox_codec import encode
-from worker.runtime.intake import apply_inbox
+from worker.runtime.intake import News, apply_inbox, keep
 from worker.runtime.settings import Settings
 from worker.store.facade import Store
 from worker.store.rows import InboxEntry
@@ -61,6 +61,8 @@ class Carrying(Runtime):
     """A worker's runtime with that provider, whose clock can be turned forward."""
 
     ahead = timedelta()
+    kept = 0
+    """Pieces of news that nobody has applied yet."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         settings = Settings(
@@ -142,7 +144,7 @@ def _hear(rt: Carrying, run_id: str, kind: ReceiptKind) -> None:
     with rt.store.engine.connect() as conn:
         found = conn.execute(query).all()
     for some in _batched(found):
-        rt.store.inbox_add([_receipt(kind, *one) for one in some], rt.now())
+        keep(rt, [receipt_of(kind, *one) for one in some])
         while apply_inbox(rt):
             pass
 
@@ -151,7 +153,7 @@ def _batched(rows: Sequence[Any]) -> list[Sequence[Any]]:
     return [rows[start : start + _RECEIPTS] for start in range(0, len(rows), _RECEIPTS)]
 
 
-def _receipt(kind: ReceiptKind, attempt_id: str, ref: str) -> InboxEntry:
+def receipt_of(kind: ReceiptKind, attempt_id: str, ref: str) -> News:
     """As Twilio posts it, with a messaging service."""
     raw = (
         f"SmsSid={ref}&SmsStatus={kind}&MessageStatus={kind}&To=%2B12020000001&MessagingServiceSid=MG{'0' * 32}"
@@ -159,7 +161,8 @@ def _receipt(kind: ReceiptKind, attempt_id: str, ref: str) -> InboxEntry:
     )
     receipt = Receipt(event_key=f"{ref}:{kind}", kind=kind, attempt_id=attempt_id, provider_ref=ref, code=str(kind))
     payload = encode(ChannelKind.SMS, receipt)
-    return InboxEntry(tenant_id=TENANT, provider=PROVIDER, event_key=receipt.event_key, payload=payload, raw=raw)
+    entry = InboxEntry(tenant_id=TENANT, provider=PROVIDER, event_key=receipt.event_key, payload=payload, raw=raw)
+    return entry, receipt
 
 
 def copy_runs(store: Store, template: str, of: int, count: int, copies: int) -> None:

@@ -20,14 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-import sqlalchemy
-
 sys.path.append(str(Path(__file__).parent))  # its neighbors are scripts
 
 from tests.benchmarks.designs import _settings
 from tests.benchmarks.measure import Meter
 from tests.benchmarks.once import Stub, _free_port
-from tests.benchmarks.server import postgres
+from tests.benchmarks.server import new_database, postgres
 from worker.domain.audience import Selection
 from worker.domain.run import Run, RunStatus
 from worker.runtime.embedded import start_redis
@@ -172,7 +170,7 @@ def main() -> None:
                 urls = [f"sqlite:///{folder / f'{n}.db'}" for n in range(2)]
             else:
                 admin = stack.enter_context(postgres(folder))
-                urls = [_another(admin, f"bench_{n}") for n in range(2)]
+                urls = [new_database(admin, f"bench_{n}") for n in range(2)]
             sys.stdout.write(f"{kind}\n")
             for line in compare(urls[0]):
                 sys.stdout.write(f"  {line}\n")
@@ -185,16 +183,6 @@ def main() -> None:
             for line in first_message(urls[1], folder / "launch"):
                 sys.stdout.write(f"  {line}\n")
                 sys.stdout.flush()
-
-
-def _another(admin: str, name: str) -> str:
-    engine = sqlalchemy.create_engine(
-        admin.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as conn:
-        conn.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return admin.replace("/postgres?", f"/{name}?")
 
 
 if __name__ == "__main__":

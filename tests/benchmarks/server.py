@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 
@@ -41,6 +42,13 @@ def postgres(data_dir: Path, address: str = "", subnet: str = "") -> Iterator[st
         wait_until(lambda: _is_up(supervisor, url), seconds=30, what="PostgreSQL to answer")
         _require_durable(url)
         yield url
+
+
+def new_database(admin: str, name: str) -> str:
+    """Make a database on the server whose own one has this URL. Returns the URL of the new one."""
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return admin.replace("/postgres?", f"/{name}?")
 
 
 def postmaster(url: str) -> dict[str, int]:

@@ -86,6 +86,7 @@ _ALL: Final = (
     *_at(STRAIGHT, "text", HTTP, Moment.WRITTEN, Moment.ANSWERED),
     *_at(STRAIGHT, "text", "settle", BEFORE, AFTER),
     *_at(STRAIGHT, "text", "end_trace", BEFORE, AFTER),
+    *_at(STRAIGHT, "receipt", "inbox_add", BEFORE, AFTER),
     *_at(STRANGER, "news applied", "inbox_defer", BEFORE, AFTER),
     *_at(MAILS, "mail", HTTP, Moment.HALF_WRITTEN, Moment.WRITTEN, Moment.ANSWERED),
     *_at(MAILS, "receipt applied", "settle", BEFORE),

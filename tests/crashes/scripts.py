@@ -101,7 +101,7 @@ TEXTS = Script(
     steps={
         **_UNDER_WAY,
         "first text": send(),
-        "receipt": hear(),
+        "receipt": hear(both=True),
         "receipt applied": learn,
         "second step": step,
         "second text": send(),
@@ -117,7 +117,6 @@ STRAIGHT = Script(
         "enroll": enroll,
         "text": send(),
         "receipt": hear(),
-        "receipt applied": learn,
         "last step": step,
     },
 )
@@ -128,7 +127,7 @@ MAILS = Script(
     steps={
         **_UNDER_WAY,
         "mail": send(ChannelKind.EMAIL),
-        "receipt": hear(ChannelKind.EMAIL),
+        "receipt": hear(ChannelKind.EMAIL, both=True),
         "receipt applied": learn,
         "second step": step,
         "text": send(),
@@ -140,7 +139,7 @@ CALLS = Script(
     steps={
         **_UNDER_WAY,
         "call": send(ChannelKind.VOICE),
-        "receipt": hear(ChannelKind.VOICE),
+        "receipt": hear(ChannelKind.VOICE, both=True),
         "receipt applied": learn,
         "second step": step,
         "text": send(),

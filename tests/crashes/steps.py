@@ -43,6 +43,12 @@ SOON = timedelta(minutes=10)
 """When what is planned here is planned for."""
 
 _HOOKS = {ChannelKind.SMS: "twilio/sms", ChannelKind.VOICE: "twilio/voice", ChannelKind.EMAIL: "sendgrid/events"}
+_STAGES = {
+    ChannelKind.SMS: ("sent", "delivered"),
+    ChannelKind.VOICE: ("in-progress", "completed"),
+    ChannelKind.EMAIL: ("processed", "delivered"),
+}
+"""What a provider says on the way of a message, and of its end."""
 
 
 @dataclass(slots=True)
@@ -114,20 +120,22 @@ def look(**later):
     return work
 
 
-def hear(kind=ChannelKind.SMS):
-    """Take the provider's signed news of the end of every message it has."""
+def hear(kind=ChannelKind.SMS, *, both=False):
+    """Take the provider's signed news of the end of every message it has; of `both` stages at once the end waits."""
 
     def work(desk):
         with desk.store.engine.connect() as conn:
             known = conn.execute(select(attempts).where(attempts.c.channel == kind)).all()
-        _take(desk, kind, [(row.attempt_id, row.provider_ref) for row in known if row.provider_ref])
+        stages = _STAGES[kind] if both else _STAGES[kind][1:]
+        ids = [(row.attempt_id, row.provider_ref) for row in known if row.provider_ref]
+        _take(desk, kind, [(*one, stage) for one in ids for stage in stages])
 
     return work
 
 
 def hear_of_a_stranger(desk):
     """News of a message that none of us knows of."""
-    _take(desk, ChannelKind.SMS, [("", "SM" + "0" * 32)])
+    _take(desk, ChannelKind.SMS, [("", "SM" + "0" * 32, "delivered")])
 
 
 def _take(desk, kind, known):
@@ -138,16 +146,16 @@ def _take(desk, kind, known):
     desk.rt.run(work())
 
 
-def _callback(desk, kind, attempt_id, ref):
+def _callback(desk, kind, attempt_id, ref, stage):
     url = f"{desk.settings.public_url}/webhooks/{_HOOKS[kind]}"
     if kind is ChannelKind.EMAIL:
-        event = {"event": "delivered", "sg_event_id": attempt_id, ATTEMPT_ARG: attempt_id, "timestamp": 1}
+        event = {"event": stage, "sg_event_id": f"{stage} {attempt_id}", ATTEMPT_ARG: attempt_id, "timestamp": 1}
         body = orjson.dumps([event])
         headers = signed_events(desk, body)
     else:
         url += f"?attempt={attempt_id}"
         sms = kind is ChannelKind.SMS
-        form = {"MessageSid": ref, "MessageStatus": "delivered"} if sms else {"CallSid": ref, "CallStatus": "completed"}
+        form = {"MessageSid": ref, "MessageStatus": stage} if sms else {"CallSid": ref, "CallStatus": stage}
         body = "&".join(f"{name}={value}" for name, value in form.items()).encode()
         headers = {"X-Twilio-Signature": sign_twilio(AUTH_TOKEN, url, form)}
     headers = {name.lower(): value for name, value in headers.items()}

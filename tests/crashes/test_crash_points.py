@@ -30,7 +30,7 @@ NOT_OF_THE_PATH = {
 """What a person does before a launch, sees fail and does again."""
 
 BRING_IN_AND_WATCH = {
-    *("defer_event", "replay_events", "purge_events"),
+    *("defer_event", "replay_events", "purge_events", "purge_inbox"),
     *("give_up_run", "move_run", "close_run", "dates_looked_at", "finish_look"),
     *("commit_guard", "claim_alerts", "note_told", "finish_import"),
 }

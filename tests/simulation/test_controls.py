@@ -38,7 +38,7 @@ def one_look_is_enough() -> Iterator[None]:
 
 
 def test_without_intent_people_are_written_to_twice():
-    assert first("sent twice", within=20, faults=DEADLY, store_class=NoIntentStore)
+    assert first("sent twice", within=40, faults=DEADLY, store_class=NoIntentStore)
 
 
 def test_without_fencing_people_are_written_to_twice():

@@ -110,3 +110,14 @@ def test_news_is_applied_by_the_tenant_it_was_sent_to(store):
     assert store.inbox_claim(STRANGER, limit=9, lease=LEASE) == []
     assert store.inbox_is_waiting(TENANT)
     assert len(store.inbox_claim(TENANT, limit=9, lease=LEASE)) == 1
+
+
+def test_old_news_that_is_done_with_is_forgotten_some_at_a_time(store):
+    old = NOW - timedelta(days=90)
+    store.inbox_add([replace(news(f"old {n}"), once_done={}) for n in range(3)], old)
+    store.inbox_add([news("old and open"), replace(news("of others", tenant=STRANGER), once_done={})], old)
+    store.inbox_add([replace(news("new"), once_done={})], NOW)
+
+    assert [store.purge_inbox(TENANT, NOW, limit=2) for _ in range(3)] == [2, 1, 0]
+
+    assert {row.event_key for row in the_rows(store)} == {"old and open", "of others", "new"}

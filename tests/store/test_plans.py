@@ -31,6 +31,7 @@ LOOKS: dict[str, Callable[[Store], object]] = {
     "due work": lambda store: store.due_work(TENANT, NOW),
     "what is in the inbox": lambda store: store.inbox_is_waiting(TENANT),
     "a claim of the inbox": lambda store: store.inbox_claim(TENANT, limit=5, lease=LEASE),
+    "old news": lambda store: store.purge_inbox(TENANT, NOW, limit=5),
     "attempts of unknown fate": lambda store: store.due_unknown(TENANT, NOW, limit=5),
     "a claim of events": lambda store: store.claim_events(TENANT, limit=5, lease=LEASE),
     "what took people out": ask_of_people,
@@ -50,6 +51,7 @@ WANTED = {
     },
     "what is in the inbox": {"ix_inbox_open (tenant_id=? AND due_at<?)"},
     "a claim of the inbox": {"ix_inbox_open (tenant_id=? AND due_at<?)"},
+    "old news": {"ix_inbox_tenant_id_received_at (tenant_id=? AND received_at<?)"},
     "attempts of unknown fate": {"ix_messages_watched (status=? AND due_at<?)"},
     "a claim of events": {"ix_events_waiting (tenant_id=? AND due_at<?)"},
     "what took people out": {
@@ -74,7 +76,7 @@ def plan_of(store, look):
     asked = []
     event.listen(store.engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
     look(store)
-    statements = [one for one in asked if one[0].startswith(("SELECT", "WITH", "UPDATE"))]
+    statements = [one for one in asked if one[0].startswith(("SELECT", "WITH", "UPDATE", "DELETE"))]
     with store.engine.connect() as conn:
         return [row.detail for s, given in statements for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", given)]
 

@@ -83,6 +83,7 @@ class Settings(BaseSettings):
 
     audience_largest: int = Field(default=0, ge=0, description="people an audience may have; 0: no limit")
     event_stream: str = Field(default="campaigns:events", description="Redis Stream that events are read from")
+    news_days: int = Field(default=90, ge=7, le=3660, description="what providers wrote to us is kept this long")
     event_key_days: int = Field(default=365, ge=1, le=3660, description="keys of events are remembered this long")
 
     api_requests_per_second: float = Field(default=100.0, ge=0, description="per token and web process; 0: no limit")

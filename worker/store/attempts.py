@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Text, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, bindparam, case, func, select
 
 from channels.messages import ChannelKind
 from channels.results import AnsweredBy, Reason
@@ -21,7 +21,7 @@ from worker.domain.attempt import (
     Shown,
 )
 from worker.domain.enrollment import MessageKey
-from worker.store import dialect
+from worker.store import dialect, kept
 from worker.store.codec import from_json, millis, moment, moment_or_none, to_json
 from worker.store.dialect import fixed, fixed_list
 from worker.store.tables import UNRESOLVED, WATCHED, attempts, messages, runs
@@ -31,8 +31,8 @@ def facts(conn: Connection, attempt_ids: Sequence[str], tenant_id: str) -> list[
     """The facts of these attempts; ids nobody knows are left out. An attempt id is a secret of its own tenant."""
     if not attempt_ids:
         return []
-    given = dialect.ids(conn, "attempt_id", attempt_ids)
-    return _all(conn, _facts().join(given, attempts.c.attempt_id == given.c.attempt_id), tenant_id)
+    given = kept.rows([(attempt_id,) for attempt_id in attempt_ids]) | {"of_tenant": tenant_id}
+    return [_attempt_facts(row) for row in conn.execute(_by_id(conn), given).all()]
 
 
 def facts_by_ref(conn: Connection, provider_refs: Sequence[str], provider: str, tenant_id: str) -> list[AttemptFacts]:
@@ -40,13 +40,26 @@ def facts_by_ref(conn: Connection, provider_refs: Sequence[str], provider: str, 
     wanted = [(ref,) for ref in provider_refs if ref]
     if not wanted:
         return []
-    given = dialect.records(conn, {"ref": Text()}, wanted)
-    query = _facts().where(
-        attempts.c.provider == provider,
+    given = kept.rows(wanted) | {"of_tenant": tenant_id, "of_provider": provider}
+    return [_attempt_facts(row) for row in conn.execute(_by_ref(conn), given).all()]
+
+
+@kept.kept
+def _by_id(conn: Connection) -> Select[Any]:
+    given = dialect.records_of(conn, {"attempt_id": Text()}, kept.BATCH)
+    query = _facts().join(given, attempts.c.attempt_id == given.c.attempt_id)
+    return query.where(messages.c.tenant_id == bindparam("of_tenant", type_=Text))
+
+
+@kept.kept
+def _by_ref(conn: Connection) -> Select[Any]:
+    given = dialect.records_of(conn, {"ref": Text()}, kept.BATCH)
+    return _facts().where(
+        attempts.c.provider == bindparam("of_provider", type_=Text),
         attempts.c.provider_ref.in_(select(given.c.ref)),
         attempts.c.provider_ref != fixed(""),  # the words of the index
+        messages.c.tenant_id == bindparam("of_tenant", type_=Text),
     )
-    return _all(conn, query, tenant_id)
 
 
 def in_doubt(conn: Connection, tenant_id: str, addresses: Sequence[str]) -> list[AttemptFacts]:

@@ -24,7 +24,8 @@ metadata: Final = MetaData(
 
 SERIAL = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
 BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")  # sorts by bytes, as SQLite does everywhere
-CHURNED: Final[dict[str, Any]] = {"postgresql_with": {"fillfactor": 70}}  # leaves room to update a row in its page
+CHURNED: Final[dict[str, Any]] = {"postgresql_with": {"fillfactor": 70}}
+"""Leaves room for a changed row in the page of the old one, which serves changes that touch no index."""
 
 
 def new_table(name: str, *parts: Any, **options: Any) -> Table:

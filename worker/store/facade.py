@@ -216,6 +216,7 @@ class Store:
     inbox_claim = writes(inbox.claim)
     inbox_done = writes(inbox.done)
     inbox_defer = writes(inbox.defer)
+    purge_inbox = writes(inbox.purge)
 
     accept_events = writes(events.accept)
     events_are_waiting = reads(events.is_waiting)

@@ -5,10 +5,12 @@
 3. News that cannot be applied, such as of an attempt nobody knows, is looked at again, less and less often, and given
    up after a day. Its `note` says why.
 4. What a person says is not left for later: it takes effect in the commit that keeps it. So a STOP holds, and an answer
-   is with its enrollment before any clock, from the moment the provider hears that we have it.
+   is with its enrollment before any clock, from the moment the provider hears that we have it. So does what a receipt
+   changes, where whoever keeps it could say; if that does not hold any more, the receipt waits like any other.
+5. What is done with is forgotten after a while, a few rows at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,15 +24,17 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     select,
     true,
+    tuple_,
     update,
 )
 
-from worker.store import dialect, reports, signals, suppressions
+from worker.store import archived, dialect, kept, reports, signals, suppressions
 from worker.store.codec import from_json, millis, moment, to_json
-from worker.store.kept import clock, clock_ms, kept
+from worker.store.kept import clock, clock_ms
 from worker.store.rows import Added, InboxEntry, InboxRow, Suppression
 from worker.store.tables import inbox
 
@@ -38,27 +42,62 @@ KEEP_UNMATCHED: Final = timedelta(hours=24)
 UNMATCHED: Final = "nobody knows its attempt"
 _FIRST_WAIT_MS: Final = 1000
 _LONGEST_WAIT_MS: Final = 15 * 60 * 1000
-_COLUMNS: Final = ("tenant_id", "provider", "event_key", "payload", "raw", "received_at", "due_at", "processed_at")
+Key = tuple[str, str, str]
+"""Tenant, provider, the provider's key for it."""
+_COLUMNS: Final[dialect.Columns] = {
+    **{name: Text() for name in ("tenant_id", "provider", "event_key", "payload", "raw")},
+    **{name: BigInteger() for name in ("received_at", "due_at", "processed_at")},
+}
 
 
 def add(conn: Connection, entries: Sequence[InboxEntry], now: datetime) -> Added:
-    """Keep these. What people said takes effect at once, if it is new."""
+    """Keep these. What people said takes effect at once, if it is new, and so does what receipts change."""
     if not entries:
         return Added()
-    by_key: dict[tuple[str, str, str], InboxEntry] = {}
+    by_key: dict[Key, InboxEntry] = {}
     for entry in entries:
         by_key.setdefault((entry.tenant_id, entry.provider, entry.event_key), entry)
     rows = [_row(key, entry, millis(now)) for key, entry in by_key.items()]
-    given = dialect.table_records(conn, inbox, _COLUMNS, rows)
-    insert = dialect.upsert(conn, inbox).from_select(_COLUMNS, select(given).where(true()))
-    added = insert.on_conflict_do_nothing().returning(inbox.c.tenant_id, inbox.c.provider, inbox.c.event_key)
-    new = {tuple(row) for row in conn.execute(added).all()}
-    runs = [run for key, entry in by_key.items() if key in new for run in _hear(conn, entry, now)]
-    return Added(new=len(new), runs=frozenset(runs))
+    keys = {tuple(row) for row in conn.execute(_added(conn), kept.rows(rows)).all()}
+    new = {key: entry for key, entry in by_key.items() if key in keys}
+    runs = {run for entry in new.values() for run in _hear(conn, entry, now)}
+    held, told = _settle(conn, new, now)
+    waiting = sum(map(_waits, new.values())) + held
+    return Added(new=len(new), waiting=waiting, runs=frozenset(runs | told))
 
 
-def _row(key: tuple[str, str, str], entry: InboxEntry, at: int) -> tuple[Any, ...]:
-    return (*key, to_json(entry.payload), entry.raw, at, 0, at if entry.heard else None)  # due at once, or done with
+@kept.kept
+def _added(conn: Connection) -> Any:
+    given = dialect.records_of(conn, _COLUMNS, kept.BATCH)
+    insert = dialect.upsert(conn, inbox).from_select(list(_COLUMNS), select(given).where(true()))
+    return insert.on_conflict_do_nothing().returning(inbox.c.tenant_id, inbox.c.provider, inbox.c.event_key)
+
+
+def _row(key: Key, entry: InboxEntry, at: int) -> tuple[Any, ...]:
+    reading = entry.payload if entry.once_done is None else entry.once_done
+    return (*key, to_json(reading), entry.raw, at, 0, None if _waits(entry) else at)  # due at once, or done with
+
+
+def _waits(entry: InboxEntry) -> bool:
+    return entry.heard is None and entry.once_done is None
+
+
+def _settle(
+    conn: Connection, entries: Mapping[Key, InboxEntry], now: datetime
+) -> tuple[int, frozenset[tuple[str, str]]]:
+    """Apply what receipts change: how many of them wait after all, and the runs of those whose people are told."""
+    by_attempt = {one.settlement.facts.attempt_id: key for key, one in entries.items() if one.settlement}
+    news = [one.settlement for one in entries.values() if one.settlement]
+    settled = archived.settle(conn, news, now)
+    missed = (*(one.facts.attempt_id for one in settled.lost), *settled.refused)
+    for key in (by_attempt[attempt_id] for attempt_id in missed):
+        conn.execute(update(inbox).where(_has(key)).values(processed_at=None, payload=to_json(entries[key].payload)))
+    told = {(one.facts.tenant_id, one.facts.run_id) for one in news if one.signals}
+    return len(missed), frozenset(told)
+
+
+def _has(key: Key) -> ColumnElement[bool]:
+    return tuple_(inbox.c.tenant_id, inbox.c.provider, inbox.c.event_key) == tuple_(*key)
 
 
 def _hear(conn: Connection, entry: InboxEntry, now: datetime) -> Sequence[tuple[str, str]]:
@@ -84,7 +123,7 @@ def is_waiting(conn: Connection, tenant_id: str) -> bool:
     return bool(conn.execute(_anything_due(conn), {"tenant": tenant_id} | clock(conn)).scalar_one())
 
 
-@kept
+@kept.kept
 def _anything_due(conn: Connection) -> Select[bool]:
     return select(exists().where(_is_due(bindparam("tenant", type_=Text), clock_ms(conn))))
 
@@ -166,3 +205,12 @@ def _update(conn: Connection, inbox_ids: Sequence[int], **values: object) -> Non
     conn.execute(
         update(inbox).where(inbox.c.inbox_id == given.c.inbox_id, inbox.c.processed_at.is_(None)).values(**values)
     )
+
+
+def purge(conn: Connection, tenant_id: str, before: datetime, *, limit: int) -> int:
+    """Forget up to `limit` pieces of news that came in before then and are done with. Returns how many."""
+    row = inbox.c
+    old = select(row.inbox_id).where(
+        row.tenant_id == tenant_id, row.received_at < millis(before), row.processed_at.is_not(None)
+    )
+    return conn.execute(delete(inbox).where(row.inbox_id.in_(old.limit(limit)))).rowcount

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Integer, Text, literal, select
+from sqlalchemy import BigInteger, Connection, Insert, Integer, Text, literal, select
 
 from worker.domain.attempt import Settlement
 from worker.domain.effects import RecordOutcome
-from worker.store import dialect
+from worker.store import dialect, kept
 from worker.store.codec import millis
 from worker.store.rows import StepCommit
 from worker.store.tables import messages, outcomes
 
-_COLUMNS: Final = (
-    *("tenant_id", "run_id", "enrollment_id", "message_id", "attempt_id"),
-    *("disposition", "category", "detail", "at"),
-)
+_COLUMNS: Final[dialect.Columns] = {
+    **{name: Text() for name in ("tenant_id", "run_id", "enrollment_id", "message_id", "attempt_id")},
+    **{name: Text() for name in ("disposition", "category", "detail")},
+    "at": BigInteger(),
+}
 _BY_KEY: Final[dialect.Columns] = {
     **{name: Text() for name in ("tenant_id", "run_id", "enrollment_id", "disposition", "category", "detail")},
     "state": Text(),
@@ -28,8 +29,13 @@ _BY_KEY: Final[dialect.Columns] = {
 def file(conn: Connection, rows: Sequence[Sequence[Any]]) -> None:
     """Add outcomes: tenant, run, enrollment, message?, attempt?, disposition, category, detail, milliseconds."""
     if rows:
-        given = dialect.table_records(conn, outcomes, _COLUMNS, rows)
-        conn.execute(outcomes.insert().from_select(_COLUMNS, select(given)))
+        conn.execute(_filed(conn), kept.rows(rows))
+
+
+@kept.kept
+def _filed(conn: Connection) -> Insert:
+    given = dialect.records_of(conn, _COLUMNS, kept.BATCH)
+    return outcomes.insert().from_select(list(_COLUMNS), select(given))
 
 
 def of_settlement(settlement: Settlement, now: datetime) -> tuple[Any, ...]:

@@ -219,8 +219,8 @@ class Heard:
 class InboxEntry:
     """One piece of news from a provider, verified. The same key twice is the same news.
 
-    What was `heard` takes effect with the commit that keeps the entry, which is then done with. `payload` is our
-    reading of it, `raw` what the provider wrote.
+    `payload` is our reading of it, `raw` what the provider wrote. What was `heard` and the `settlement` take effect
+    with its commit. `once_done`: what is kept of our reading where nothing is left to do after that.
     """
 
     tenant_id: str
@@ -229,13 +229,16 @@ class InboxEntry:
     payload: Mapping[str, Any] = field(repr=False)
     raw: str = field(default="", repr=False)
     heard: Heard | None = None
+    settlement: Settlement | None = None
+    once_done: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """How many entries were new, and the runs (tenant id, run id) that heard from a person."""
+    """How many entries were new, how many of those wait to be applied, and the runs (tenant id, run id) that heard."""
 
     new: int = 0
+    waiting: int = 0
     runs: frozenset[tuple[str, str]] = frozenset()
 
 

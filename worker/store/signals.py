@@ -10,10 +10,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Boolean, Connection, Integer, Text, case, delete, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Insert,
+    Integer,
+    Text,
+    bindparam,
+    case,
+    delete,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from worker.domain.events import Cancelled, Event, Happened, OptedOut, Replied, event_to_json
-from worker.store import dialect
+from worker.store import dialect, kept
 from worker.store.codec import millis, to_json
 from worker.store.tables import enrollments, signals
 
@@ -26,7 +40,10 @@ _WOKEN: Final[dialect.Columns] = {
     "priority": Integer(),
     "opted_out": Boolean(),
 }
-_COLUMNS = ("tenant_id", "enrollment_id", "event", "at")
+_COLUMNS: Final[dialect.Columns] = {
+    **{name: Text() for name in ("tenant_id", "enrollment_id", "event")},
+    "at": BigInteger(),
+}
 
 
 def post(conn: Connection, news: Sequence[tuple[str, str, Event]], now: datetime) -> int:
@@ -41,9 +58,14 @@ def post(conn: Connection, news: Sequence[tuple[str, str, Event]], now: datetime
         if (tenant_id, enrollment_id) in woken
     ]
     if rows:
-        given = dialect.table_records(conn, signals, _COLUMNS, rows)
-        conn.execute(signals.insert().from_select(_COLUMNS, select(given)))
+        conn.execute(_posted(conn), kept.rows(rows))
     return len(rows)
+
+
+@kept.kept
+def _posted(conn: Connection) -> Insert:
+    given = dialect.records_of(conn, _COLUMNS, kept.BATCH)
+    return signals.insert().from_select(list(_COLUMNS), select(given))
 
 
 def forget(conn: Connection, enrollment_ids: Sequence[str]) -> None:
@@ -63,9 +85,15 @@ def _wake(conn: Connection, news: Sequence[tuple[str, str, Event]], at: int) -> 
     urgent = {(tenant_id, enrollment_id) for tenant_id, enrollment_id, e in news if priority_of(e) == URGENT}
     stopped = {(tenant_id, enrollment_id) for tenant_id, enrollment_id, e in news if isinstance(e, OptedOut)}
     rows = sorted((*key, n, URGENT if key in urgent else BULK, key in stopped) for key, n in counts.items())
-    given = dialect.records(conn, _WOKEN, rows)
+    found = conn.execute(_woken(conn), kept.rows(rows) | {"woken_at": at}).all()
+    return {(tenant_id, enrollment_id) for tenant_id, enrollment_id in found}
+
+
+@kept.kept
+def _woken(conn: Connection) -> ReturningUpdate[str, str]:
+    given, at = dialect.records_of(conn, _WOKEN, kept.BATCH), bindparam("woken_at", type_=BigInteger)
     row = enrollments.c
-    statement = (
+    return (
         update(enrollments)
         .where(
             row.enrollment_id == given.c.enrollment_id,
@@ -80,4 +108,3 @@ def _wake(conn: Connection, news: Sequence[tuple[str, str, Event]], at: int) -> 
         )
         .returning(row.tenant_id, row.enrollment_id)
     )
-    return {(tenant_id, enrollment_id) for tenant_id, enrollment_id in conn.execute(statement).all()}
