@@ -30,8 +30,8 @@ from worker.store.rows import RunReport
 READ_PEOPLE: Final = 500
 DROP_PEOPLE: Final = 300
 """People in one step; each has five to ten rows."""
-REST: Final = 3.0
-"""So many times as long as a step it rests after it."""
+REST: Final = 6.0
+"""So many times as long as a step it rests after it: a seventh of a core at most is missed by who works beside it."""
 LEASE_SECONDS: Final = 60.0
 
 

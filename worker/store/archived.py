@@ -56,7 +56,7 @@ def _held(_: Connection) -> Select[str, str, str]:
     query = select(runs.c.tenant_id, runs.c.run_id, runs.c.archive).where(
         runs.c.run_id.in_(bindparam("of_runs", type_=Text, expanding=True))
     )
-    return query.order_by(runs.c.run_id).with_for_update(read=True)
+    return query.order_by(runs.c.run_id).with_for_update(read=True, key_share=True)
 
 
 def require_people(conn: Connection, tenant_id: str, run_ids: Sequence[str]) -> None:

@@ -76,7 +76,7 @@ def enroll_chunk(
     Without a `selection` it is the run's list. `due_of` None: everybody is due now. `hears`: what takes people out.
     Does nothing for a run that is not running, has its audience, is open, or waits for its canary.
     """
-    row = runs.lock(conn, tenant_id, run_id)
+    row = runs.lock(conn, tenant_id, run_id, to_enroll=True)
     if row is None or row.status != RunStatus.RUNNING or row.enrolled or row.open_ended:
         return Enrolled(0, more=False)
     if row.canary == Canary.WATCHED:

@@ -1,8 +1,10 @@
 """Runs and their life; `launches` makes and starts them.
 
-1. A run is locked FOR SHARE by whoever claims work of it and FOR UPDATE by whoever changes it. So when a pause returns,
-   every claim made before is visible, and none can follow.
-2. Every change of status is a row of `run_changes`, written in its commit.
+1. A run is locked FOR KEY SHARE by whoever claims work of it, and FOR UPDATE by whoever changes it. So when a pause
+   returns, every claim made before is visible, and none can follow.
+2. Whoever enrolls its next people locks it FOR NO KEY UPDATE: one at a time, while the others claim. FOR SHARE holds
+   off that as well.
+3. Every change of status is a row of `run_changes`, written in its commit.
 """
 
 from collections.abc import Collection
@@ -140,7 +142,7 @@ def _running(_: Connection) -> Select[str]:
         runs.c.run_id == bindparam("of_run", type_=Text),
         runs.c.status == fixed(RunStatus.RUNNING),
     )
-    return query.with_for_update(read=True)
+    return query.with_for_update(read=True, key_share=True)
 
 
 def finish_if_done(conn: Connection, tenant_id: str, run_id: str, now: datetime) -> bool:
@@ -204,10 +206,13 @@ def in_flight(conn: Connection, tenant_id: str, run_id: str) -> int:
     return conn.execute(query).scalar_one()
 
 
-def lock(conn: Connection, tenant_id: str, run_id: str) -> Row[Any] | None:
-    """The row of a run, which nobody else changes or claims work of until the end of this transaction."""
+def lock(conn: Connection, tenant_id: str, run_id: str, *, to_enroll: bool = False) -> Row[Any] | None:
+    """The row of a run, which nobody else changes or claims work of until the end of this transaction.
+
+    `to_enroll`: only people are added; work of it is claimed meanwhile.
+    """
     query = select(runs).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
-    return conn.execute(query.with_for_update()).first()
+    return conn.execute(query.with_for_update(key_share=to_enroll)).first()
 
 
 def require(conn: Connection, tenant_id: str, run_id: str) -> Row[Any]:
