@@ -6,7 +6,7 @@
    messages, attempts and outcomes: up to SMALL enrollments in all, and up to PEOPLE. They are measured in turn.
 2. Client and server CPU are those of this thread and of the process of its connection. The kernel may count the latter
    in ticks of milliseconds: of it the mean is told, of the others the median.
-3. Verdicts are printed. It fails only where something breaks. 10,000,000 people take 20 to 30 GB and half an hour.
+3. Verdicts are printed. It fails only where something breaks. 10,000,000 people take 40 GB and half an hour.
 """
 
 import os
