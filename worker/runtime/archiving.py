@@ -4,7 +4,7 @@
    sealed is written anew, what was is deleted on.
 2. Files are written beside their place and moved there when they are whole, before the run is sealed: a folder that has
    the name of a run is a whole archive.
-3. Between two steps it rests longer than the step took, so that a run under way hardly notices.
+3. Between two steps it rests, and longer than the step took while a run is running, so that one hardly notices.
 4. `store.archive` says which runs may be archived, and what stays of them.
 """
 
@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from worker.domain.run import Run
+from worker.domain.run import Run, RunStatus
 from worker.runtime import archive_files
 from worker.runtime.archive_files import Files
 from worker.runtime.bootstrap import Runtime
@@ -32,6 +32,8 @@ DROP_PEOPLE: Final = 300
 """People in one step; each has five to ten rows."""
 REST: Final = 6.0
 """So many times as long as a step it rests after it: a seventh of a core at most is missed by who works beside it."""
+REST_ALONE: Final = 1.0
+"""The same while no run of the tenant is running: others may be at the same database."""
 LEASE_SECONDS: Final = 60.0
 
 
@@ -99,6 +101,7 @@ class _Turn:
         self._rt, self._run_id = rt, run_id
         self._name = f"archive:{rt.settings.tenant_id}"
         self._renew_at = self._began = rt.clock.elapsed()
+        self._rest = REST
 
     def keep(self) -> None:
         """Take or renew the lease. Raises CannotArchive where somebody else has it."""
@@ -106,6 +109,7 @@ class _Turn:
             return
         if not self._rt.store.take_lease(self._name, self._rt.owner, LEASE_SECONDS):
             raise CannotArchive(self._run_id, "another command archives, or was killed just now; try again in a minute")
+        self._rest = REST if self._anything_runs() else REST_ALONE
         self._renew_at = self._rt.clock.elapsed() + LEASE_SECONDS / 3
 
     def step(self) -> None:
@@ -115,7 +119,10 @@ class _Turn:
 
     def rest(self) -> None:
         """It has ended."""
-        self._rt.clock.sleep(REST * (self._rt.clock.elapsed() - self._began))
+        self._rt.clock.sleep(self._rest * (self._rt.clock.elapsed() - self._began))
+
+    def _anything_runs(self) -> bool:
+        return bool(self._rt.store.find_runs(self._rt.settings.tenant_id, statuses=[RunStatus.RUNNING], limit=1))
 
     def end(self) -> None:
         """Let the next one go on at once."""
