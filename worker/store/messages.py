@@ -154,9 +154,9 @@ def _intend(
         return []
     at = millis(now)
     intents = {row.message_id: _intent(dialect.new_id(conn), row, provider, at) for row in granted}
-    owed = [row.message_id for row in granted if isinstance(row, Owed)]  # new: none of them can have an attempt
-    queued = [message_id for message_id in intents if message_id not in set(owed)]
-    accepted = {*owed}
+    owed = [row.message_id for row in granted if isinstance(row, Owed)]
+    accepted = {*owed}  # they are new: none of them can have an attempt
+    queued = [message_id for message_id in intents if message_id not in accepted]
     if owed:
         conn.execute(_insert_intents(conn), _rows(conn, [intents[message_id] for message_id in owed], lease))
     if queued:
