@@ -16,7 +16,7 @@ from tests.channels.loopback import json_reply
 from tests.runtime.house import CALL, MAIL, TENANT, TEXT, until
 from tests.runtime.test_doubt import hear
 from worker.runtime.intake import apply_inbox
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 from worker.store.tables import outcomes
 
 DELIVERED = {"MessageSid": "SM1", "MessageStatus": "delivered"}

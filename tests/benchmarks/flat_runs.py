@@ -29,7 +29,7 @@ from worker.runtime.inbox_codec import encode
 from worker.runtime.intake import News, apply_inbox, keep
 from worker.runtime.settings import Settings
 from worker.store.facade import Store
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 from worker.store.tables import attempts, enrollments, messages, outcomes, runs
 
 TENANT = "default"

@@ -20,8 +20,8 @@ from worker.runtime.tick import tick
 from worker.runtime.webhook import verify
 from worker.store.alerts import KEEP_TRYING
 from worker.store.document_rows import Document, DocumentType
+from worker.store.inbox_rows import InboxEntry
 from worker.store.queue_tables import alerts as table
-from worker.store.rows import InboxEntry
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ANN, BOB = "usr_ann", "usr_bob"

@@ -29,7 +29,7 @@ from worker.runtime.settings import Settings
 from worker.store.errors import CannotArchive
 from worker.store.facade import Store
 from worker.store.inbox import KEEP_UNMATCHED
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 from worker.store.tables import tick_leases
 
 GONE = {"enrollments": 0, "messages": 0, "attempts": 0}

@@ -8,7 +8,7 @@ from tests.runtime.house import TENANT
 from worker.runtime.inbox_codec import encode
 from worker.runtime.intake import BATCH, apply_inbox
 from worker.store.facade import Store
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 
 NUMBERS = itertools.count()
 

@@ -12,7 +12,7 @@ from worker.runtime.dispatch import dispatch
 from worker.runtime.inbox_codec import encode
 from worker.runtime.intake import apply_inbox
 from worker.runtime.reconcile import reconcile
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 from worker.store.tables import messages
 
 PATIENCE = {"quiet_seconds": 120, "second_look_seconds": 60}

@@ -10,7 +10,7 @@ from tests.runtime.house import TENANT, TEXT, House
 from tests.runtime.test_doubt import PATIENCE, crash_before_the_request
 from worker.runtime.inbox_codec import encode
 from worker.runtime.intake import apply_inbox
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 from worker.store.tables import messages, outcomes
 
 

@@ -7,7 +7,7 @@ from channels.results import Receipt, ReceiptKind
 from tests.runtime.house import TENANT, TEXT, House
 from worker.runtime.inbox_codec import encode
 from worker.runtime.intake import apply_inbox, keep
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 from worker.store.tables import messages
 
 

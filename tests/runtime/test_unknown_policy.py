@@ -8,7 +8,7 @@ from tests.runtime.house import CALL, MAIL, NOWHERE, TENANT, TEXT
 from worker.runtime.inbox_codec import encode
 from worker.runtime.intake import apply_inbox
 from worker.runtime.reconcile import reconcile
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 
 PATIENCE = {"quiet_seconds": 120, "second_look_seconds": 60}
 HALF_AN_HOUR = {"resendAfter": "30 minutes"}

@@ -27,7 +27,8 @@ from worker.domain.enrollment import EnrollmentStatus
 from worker.domain.events import Replied
 from worker.domain.run import RunStatus
 from worker.store.errors import IllegalTransition, NotFound
-from worker.store.rows import Added, Heard, InboxEntry, WorkKind
+from worker.store.inbox_rows import Added, Heard, InboxEntry
+from worker.store.rows import WorkKind
 from worker.store.tables import enrollments, messages, signals
 
 DONE = EnrollmentStatus.FINISHED

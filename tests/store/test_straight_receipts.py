@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from tests.store.builders import KEY, LEASE, NOW, TENANT, accepted, claim_texts, delivered, queued_run
 from worker.domain.events import Settled
 from worker.store.codec import from_json
-from worker.store.rows import Added, InboxEntry
+from worker.store.inbox_rows import Added, InboxEntry
 from worker.store.tables import attempts, inbox, messages, signals
 
 READING = {"attempt_id": "a", "code": "delivered"}

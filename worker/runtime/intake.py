@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from channels.base import Callback, Channel
 from channels.messages import ChannelKind
@@ -30,7 +31,9 @@ from worker.runtime.bootstrap import Runtime
 from worker.runtime.hints import Hint, Work
 from worker.runtime.inbox_codec import decode, encode
 from worker.runtime.settle import settle
-from worker.store.rows import Added, Heard, InboxEntry, InboxRow, Suppression
+from worker.store.errors import CommitUnknown
+from worker.store.inbox_rows import Added, Heard, InboxEntry, InboxRow
+from worker.store.rows import Suppression
 
 log = structlog.get_logger()
 
@@ -96,7 +99,7 @@ class Intake:
     def _forget_some(self) -> int:
         try:
             return forget(self._rt)
-        except Exception:
+        except (DBAPIError, CommitUnknown):
             log.exception("old news is not forgotten yet")
             return 0
 

@@ -20,7 +20,7 @@ from worker.domain.attempt import AttemptFacts
 from worker.engine import settlement
 from worker.runtime.bootstrap import Runtime
 from worker.runtime.settle import Decide
-from worker.store.rows import InboxEntry
+from worker.store.inbox_rows import InboxEntry
 
 log = structlog.get_logger()
 

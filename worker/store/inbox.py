@@ -34,8 +34,9 @@ from sqlalchemy import (
 
 from worker.store import archived, dialect, kept, reports, signals, suppressions
 from worker.store.codec import from_json, millis, moment, to_json
+from worker.store.inbox_rows import Added, InboxEntry, InboxRow
 from worker.store.kept import clock, clock_ms
-from worker.store.rows import Added, InboxEntry, InboxRow, Suppression
+from worker.store.rows import Suppression
 from worker.store.tables import inbox
 
 KEEP_UNMATCHED: Final = timedelta(hours=24)

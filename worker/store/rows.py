@@ -1,7 +1,4 @@
-"""What the store takes and gives besides the domain's own facts. Frozen; times are aware and UTC.
-
-All of it in one file, longer than others: these are words, and whoever reads one has to see what the next is called.
-"""
+"""What the store takes and gives besides the domain's own facts. Frozen; times are aware and UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -198,60 +195,6 @@ class DueWork:
     run_id: str
     count: int
     urgent: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """What a person said. `senders`: our addresses they may be answering; the first that has written to them counts.
-
-    `suppress`: the reason never to contact them again on this channel, if they said so; `lift`: they took it back.
-    """
-
-    channel: ChannelKind
-    address: str = field(repr=False)
-    senders: tuple[str, ...] = field(repr=False)
-    event: Event
-    suppress: str = ""
-    lift: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxEntry:
-    """One piece of news from a provider, verified. The same key twice is the same news.
-
-    `payload` is our reading of it, `raw` what the provider wrote. What was `heard` and the `settlement` take effect
-    with its commit. `once_done`: what is kept of our reading where nothing is left to do after that.
-    """
-
-    tenant_id: str
-    provider: str
-    event_key: str
-    payload: Mapping[str, Any] = field(repr=False)
-    raw: str = field(default="", repr=False)
-    heard: Heard | None = None
-    settlement: Settlement | None = None
-    once_done: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
-    """How many entries were new, how many of those wait to be applied, and the runs (tenant id, run id) that heard."""
-
-    new: int = 0
-    waiting: int = 0
-    runs: frozenset[tuple[str, str]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxRow:
-    """The same, leased to one worker. `tries` counts the claims, this one included."""
-
-    inbox_id: int
-    tenant_id: str
-    provider: str
-    payload: Mapping[str, Any] = field(repr=False)
-    received_at: datetime
-    tries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
