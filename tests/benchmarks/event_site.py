@@ -31,6 +31,10 @@ from worker.store.rows import ContactRow
 PROFILE = os.environ.get("PROFILE", "")
 """Samples the workers' processes into files whose names begin so. Slower: do not quote its rates."""
 TENANT = "default"
+NAIVE = Program(
+    name="naive",
+    command=(sys.executable, "-m", "celery", "-A", "event_naive", "worker", "-c", "2", "-l", "warning"),
+)
 _TICK = 0.005
 _BESIDE = {"stub", "redis"}
 _SENDER = {"useForSMS": True, "type": "DEFAULT"}
@@ -105,8 +109,7 @@ class Site:
         return Meter(pids | self.server)
 
     def start_naive(self) -> None:
-        command = (sys.executable, "-m", "celery", "-A", "event_naive", "worker", "-c", "2", "-l", "warning")
-        self.supervisor.start(Program(name="naive", command=command))
+        self.supervisor.start(NAIVE)
 
     def arrived(self) -> dict[str, float]:
         with urlopen(f"{self.stub_url}/times", timeout=30) as answer:

@@ -63,8 +63,6 @@ class Carrying(Runtime):
     """A worker's runtime with that provider, whose clock can be turned forward."""
 
     ahead = timedelta()
-    kept = 0
-    """Pieces of news that nobody has applied yet."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         settings = Settings(

@@ -47,6 +47,10 @@ class Cost(NamedTuple):
     log: float
 
 
+_waiting: dict[Carrying, int] = {}
+"""Pieces of news that nobody has applied yet."""
+
+
 def straight(rt: Carrying, news: Sequence[News]) -> None:
     """As the product takes them."""
     keep(rt, news)
@@ -54,15 +58,15 @@ def straight(rt: Carrying, news: Sequence[News]) -> None:
 
 def put_by(rt: Carrying, news: Sequence[News]) -> None:
     """Kept only, and applied when there are enough for whoever does that."""
-    rt.store.inbox_add([entry for entry, _ in news], rt.now())
-    rt.kept += len(news)
-    if rt.kept >= BATCH:
+    added = rt.store.inbox_add([entry for entry, _ in news], rt.now())
+    _waiting[rt] = _waiting.get(rt, 0) + added.waiting
+    if _waiting[rt] >= BATCH:
         finish(rt)
 
 
 def finish(rt: Carrying) -> None:
     """Apply what is left."""
-    rt.kept = 0
+    _waiting[rt] = 0
     while apply_inbox(rt):
         pass
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from tests.benchmarks.event_site import Site, open_site
+from tests.benchmarks.event_site import NAIVE, Site, open_site
 from worker.runtime.stack import WORKERS, program
 from worker.runtime.supervisor import Program, Supervisor, wait_until
 from worker.tasks.app import BROKER_OPTIONS, make_app
@@ -57,8 +57,7 @@ def _bare(site: Site) -> float:
     app = make_app(site.redis_url)
     app.conf.update(task_queues=None, task_create_missing_queues=True, broker_transport_options={})
     app.send_task(_BARE_TASK, queue="celery")
-    command = (sys.executable, "-m", "celery", "-A", "event_naive", "worker", "-c", "2", "-l", "warning")
-    return _until_done(site, [Program(name="naive", command=command)], ["celery"], prefix="")
+    return _until_done(site, [NAIVE], ["celery"], prefix="")
 
 
 def _ours(site: Site, *names: str) -> float:
